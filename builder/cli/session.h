@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cli/progress.h"
+#include "util/command.h"
+#include "util/status.h"
+
+namespace imgbuild {
+
+/// What every command shares. Options that hold for all are set while the command line is parsed; the callbacks of the
+/// commands run after that.
+class Session {
+ public:
+  ProgressMode progress = ProgressMode::automatic;
+  enum class Output { text, json } output = Output::text;
+
+  /// Made on first use, when 'progress' is known. With --json events are JSON too, unless asked otherwise.
+  [[nodiscard]] Status& status();
+  [[nodiscard]] CommandRunner& runner() { return runner_; }
+
+  /// Writes one result line to stdout. Throws Error when stdout can't be written (a full disk, a closed pipe).
+  void print(const std::string& line);
+
+ private:
+  std::unique_ptr<Status> status_;
+  SystemCommandRunner runner_;
+};
+
+}  // namespace imgbuild
