@@ -1,0 +1,136 @@
+"""`appliance apply`: makes the machine what its environment says, and touches nothing more often than needed."""
+import enum
+import fcntl
+import json
+import os
+from contextlib import contextmanager
+
+from . import environment as environments
+from . import postgres, progress, render, roles
+from .errors import ApplianceError
+
+# Consequences that are still due. In /run, for after a power cut every service reads its files anew anyway.
+PENDING = f"{progress.RUN}/pending"
+PRIVATE = {"/etc/appliance": 0o700, environments.PATH: 0o600, "/srv/certs/selfsigned/key-nopass.pem": 0o600}
+
+
+class Moment(enum.Enum):
+    boot = "boot"        # services of the role start after us and read the new files by themselves
+    running = "running"  # a person asks: services are changed now
+
+
+def load(host):
+    """(environment, role) of this machine, checked."""
+    environment = environments.load(host)
+    role = roles.load(host, environment.machine.role)
+    roles.check_settings(role, environment, environments.PATH)
+    return environment, role
+
+
+def apply(host, moment):
+    """Applies the environment; returns what changed, as sentences.
+
+    Every new file is checked before the first is written. Throws ApplianceError; consequences still due are
+    remembered for the next run.
+    """
+    with lock(host):
+        environment, role = load(host)
+        changes = _keep_private(host)
+        if role.databases and postgres.ensure_cluster(host):
+            changes.append("made database cluster main")
+        made = render.files(host, environment, role)
+        due = _write_files(host, made, changes)
+        _remove_stale(host, role, made, changes)
+        _act(host, due, moment, changes)
+        if role.databases and moment is Moment.running:
+            changes += databases(host, environment, role)
+        return changes
+
+
+def databases(host, environment, role):
+    """Starts the server if it does not run, and makes its databases and roles; returns what changed."""
+    unit = postgres.unit(host)
+    changes = []
+    if not host.succeeds(["systemctl", "is-active", "--quiet", unit]):
+        host.command(["systemctl", "start", unit])
+        changes.append(f"started {unit}")
+    postgres.wait_until_up(host)
+    return changes + postgres.ensure_databases(host, role.databases, environment.settings)
+
+
+@contextmanager
+def lock(host):
+    """Only one of us changes the machine at a time."""
+    path = host.path(f"{progress.RUN}/lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ApplianceError("another 'appliance apply' is at work: wait for it") from None
+    finally:
+        os.close(handle)
+
+
+def _keep_private(host):
+    changes = []
+    for path, mode in PRIVATE.items():
+        target = host.path(path)
+        if target.exists() and target.stat().st_mode & 0o7777 != mode:
+            target.chmod(mode)
+            changes.append(f"closed {path} to others")
+    return changes
+
+
+def _write_files(host, made, changes):
+    """Writes what differs; returns the consequences due, each once, in the order of the files."""
+    due = [tuple(item) for item in json.loads(host.read_or_none(PENDING) or "[]")]
+    differing = [file for file in made if not _is_there(host, file)]
+    for file in differing:
+        if file.check:
+            host.accepts(file.path, file.content, file.check)
+    for file in differing:
+        consequence = (file.then[0], json.dumps(file.then[1])) if file.then else None
+        if consequence and consequence not in due:
+            due.append(consequence)
+    if due:
+        host.write(PENDING, json.dumps(due))
+    for file in differing:
+        _write(host, file)
+        changes.append(f"wrote {file.path}")
+    return due
+
+
+def _is_there(host, file):
+    if file.is_link:
+        return host.has_link(file.path, file.content)
+    return host.has(file.path, file.content, file.mode, file.owner)
+
+
+def _write(host, file):
+    if file.is_link:
+        host.link(file.path, file.content)
+    else:
+        host.write(file.path, file.content, file.mode, file.owner)
+
+
+def _remove_stale(host, role, made, changes):
+    for path in render.stale(host, role, made):
+        host.remove(path)
+        changes.append(f"removed {path}")
+
+
+def _act(host, due, moment, changes):
+    for verb, what in due:
+        what = json.loads(what)
+        if verb == "run":
+            host.command(what)
+            changes.append(f"ran {' '.join(what)}")
+            continue
+        # At boot only what runs already hears of it; all else starts after us.
+        command = {"reload": "reload-or-restart", "restart": "restart"}[verb]
+        host.command(["systemctl", f"try-{command}" if moment is Moment.boot else command, what])
+        if moment is Moment.running:
+            changes.append(f"{verb}ed {what}")
+    host.remove(PENDING)

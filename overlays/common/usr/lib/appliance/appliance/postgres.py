@@ -1,0 +1,136 @@
+"""PostgreSQL on this machine: version, cluster `main`, memory, databases and their roles."""
+import os
+import re
+import shutil
+import time
+
+from . import scram
+from .errors import ApplianceError
+
+PROGRAMS = "/usr/lib/postgresql"
+CLOSED = "/etc/cloud/cloud-init.disabled"
+MADE = "/var/lib/appliance/cluster-made"
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+def version(host):
+    """Major version of the cluster `main`, or of the newest server installed. Throws ApplianceError if there is none."""
+    found = _versions(host, "/etc/postgresql", "main/postgresql.conf") or _versions(host, PROGRAMS, "bin/initdb")
+    if not found:
+        raise ApplianceError(f"{PROGRAMS}: there is no PostgreSQL server in this image")
+    return str(max(found))
+
+
+def is_installed(host):
+    return bool(_versions(host, PROGRAMS, "bin/initdb"))
+
+
+def unit(host):
+    return f"postgresql@{version(host)}-main.service"
+
+
+def tuning(memory_mib, cores):
+    """Settings that follow the machine's size. Formula of the ECS appliance (facts/seeds.md 5.10)."""
+    pool = max(512, memory_mib - 2560 - 256 * cores)
+    work_kib = (pool - pool // 4) * 1024 // 96 // cores
+    return {"max_connections": 36 + 8 * cores,
+            "shared_buffers": f"{pool // 4}MB",
+            "work_mem": f"{min(65536, max(4096, work_kib))}kB",
+            "effective_cache_size": f"{max(2048, pool * 3 // 4)}MB"}
+
+
+def ensure_cluster(host):
+    """Makes the cluster `main` if this is the first boot; returns whether it did.
+
+    A first boot that was cut off leaves half a cluster: it is removed, for nobody can have used it. Later a missing
+    cluster is never replaced by an empty one.
+    """
+    number = version(host)
+    folders = [host.path(f"/etc/postgresql/{number}/main"), host.path(f"/var/lib/postgresql/{number}/main")]
+    if host.exists(MADE):
+        missing = [folder for folder in folders if not folder.is_dir()]
+        if missing:
+            raise ApplianceError(f"{missing[0]}: is missing, although the database was made before: bring it back, "
+                                 f"or remove {MADE} to begin with an empty one")
+        return False
+    if host.exists(CLOSED) and any(folder.exists() for folder in folders):
+        raise ApplianceError(f"{folders[1]}: was not made by this appliance: move it away, or create {MADE} to keep it")
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    host.command(["pg_createcluster", number, "main", "--encoding", "UTF8", "--locale", "C.UTF-8", "--",
+                  "--auth-local", "peer", "--auth-host", "scram-sha-256", "--data-checksums"])
+    host.write(MADE, f"{number}\n", mode=0o600)
+    return True
+
+
+def ensure_databases(host, databases, settings):
+    """Makes databases and their login roles, sets passwords that differ; returns what it changed, as sentences.
+
+    `databases` are rows {name, password: name of a setting}. Only SCRAM verifiers are sent, on standard input.
+    """
+    changes = []
+    for row in databases:
+        changes += _ensure_database(host, row["name"], settings[row["password"]])
+    return changes
+
+
+def wait_until_up(host, seconds=120, sleep=time.sleep):
+    """Waits until the server takes connections. Throws ApplianceError after `seconds`."""
+    for _ in range(seconds):
+        if host.succeeds(as_postgres(["pg_isready", "-q"])):
+            return
+        sleep(1)
+    raise ApplianceError(f"{unit(host)}: takes no connections after {seconds} s")
+
+
+def login(host, database, password):
+    """What the server says about itself to role `database`, logged in over TCP with `password`: (version, encoding).
+
+    The password goes to psql in a memory file, so neither arguments nor environment hold it.
+    """
+    handle = os.memfd_create("pgpass", 0)
+    try:
+        os.fchmod(handle, 0o600)
+        escaped = password.replace("\\", "\\\\").replace(":", "\\:")
+        os.write(handle, f"*:*:*:*:{escaped}\n".encode("ascii"))
+        connection = f"host=127.0.0.1 dbname={database} user={database} connect_timeout=10 passfile=/proc/self/fd/{handle}"
+        psql = f"{PROGRAMS}/{version(host)}/bin/psql"
+        said = host.command([psql, "-X", "-w", "-A", "-t", "-q", "-c", "SELECT current_setting('server_version'),"
+                             " pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()",
+                             connection], pass_fds=(handle,))
+    finally:
+        os.close(handle)
+    return tuple(said.strip().split("|"))
+
+
+def as_postgres(argv):
+    return ["runuser", "-u", "postgres", "--", *argv]
+
+
+def _versions(host, folder, evidence):
+    base = host.path(folder)
+    return [int(child.name) for child in (base.iterdir() if base.is_dir() else ())
+            if child.name.isdigit() and (child / evidence).exists()]
+
+
+def _sql(host, text):
+    return host.command(as_postgres(["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-", "postgres"]),
+                        stdin=text)
+
+
+def _ensure_database(host, name, password):
+    if not NAME.fullmatch(name):
+        raise ApplianceError(f"database '{name}': must be a word of lower-case letters, digits and '_'")
+    changes = []
+    role = _sql(host, f"SELECT 'role', rolpassword FROM pg_authid WHERE rolname = '{name}';\n").strip()
+    if not role:
+        _sql(host, f'CREATE ROLE "{name}" LOGIN;\n')
+        changes.append(f"made database role {name}")
+    if not scram.matches(password, role.partition("|")[2]):
+        _sql(host, f"ALTER ROLE \"{name}\" PASSWORD '{scram.verifier(password)}';\n")
+        changes.append(f"set the password of database role {name}")
+    if not _sql(host, f"SELECT 1 FROM pg_database WHERE datname = '{name}';\n").strip():
+        _sql(host, f'CREATE DATABASE "{name}" OWNER "{name}" TEMPLATE template0 ENCODING \'UTF8\' LOCALE \'C.UTF-8\';\n')
+        _sql(host, f'REVOKE CONNECT, TEMPORARY ON DATABASE "{name}" FROM PUBLIC;\n')
+        changes.append(f"made database {name}")
+    return changes

@@ -1,0 +1,45 @@
+"""What the machine says about itself: `appliance status`, https://…/status and the page `/`."""
+import datetime
+import json
+
+from . import checks, pages, postgres, progress, roles
+from .errors import ApplianceError
+
+
+def facts(host, environment, role):
+    """role, version, plan, ready, units (name → state), database (name → up or down), checked (UTC). No secret, no name."""
+    image = roles.image(host)
+    units = {unit: _state(host, unit) for unit in checks.units(host, role)}
+    databases = {row["name"]: _login(host, row["name"], environment.settings[row["password"]]) for row in role.databases}
+    is_well = all(state == "active" for state in units.values()) and all(state == "up" for state in databases.values())
+    return {"role": role.name, "version": image["built_with"], "plan": image["plan"],
+            "ready": is_well and host.exists(progress.READY), "units": units, "database": databases,
+            "checked": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+def refresh(host, environment, role):
+    """Writes what nginx serves."""
+    now = facts(host, environment, role)
+    host.write(f"{progress.RUN}/www/status.json", json.dumps(now) + "\n")
+    host.write(f"{progress.RUN}/www/index.html", pages.status(now))
+
+
+def table(now):
+    """The facts as lines for people."""
+    lines = [f"role      {now['role']}", f"version   {now['version']}", f"plan      {now['plan']}",
+             f"ready     {'yes' if now['ready'] else 'no'}"]
+    lines += [f"unit      {name}: {state}" for name, state in now["units"].items()]
+    lines += [f"database  {name}: {state}" for name, state in now["database"].items()]
+    return "\n".join(lines)
+
+
+def _state(host, unit):
+    return (host.run(["systemctl", "is-active", unit]).stdout or "").strip() or "unknown"
+
+
+def _login(host, name, password):
+    try:
+        postgres.login(host, name, password)
+    except ApplianceError:
+        return "down"
+    return "up"
