@@ -1,0 +1,53 @@
+#include "build/cache.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "util/error.h"
+#include "util/io.h"
+
+namespace imgbuild {
+namespace fs = std::filesystem;
+
+namespace {
+
+void check_owner(const fs::path& folder) {
+  struct stat info = {};
+  if (::lstat(folder.c_str(), &info) != 0) throw system_error(errno, fmt::format("cannot look at '{}'", folder.native()));
+  const std::string path = folder.native();
+  if (S_ISLNK(info.st_mode)) throw Error(ExitCode::host_unfit, "{}: the cache is a link", path).set_hint("set XDG_CACHE_HOME to a real folder");
+  if (info.st_uid != ::geteuid()) {
+    throw Error(ExitCode::host_unfit, "{}: the cache belongs to user {}, not to us ({})", path, info.st_uid, ::geteuid())
+        .set_hint("set XDG_CACHE_HOME to a folder of your own");
+  }
+  if ((info.st_mode & 022) != 0) {
+    throw Error(ExitCode::host_unfit, "{}: the cache may be written by others (mode {:04o})", path, info.st_mode & 07777)
+        .set_hint(fmt::format("chmod go-w '{}', after a look at what is in it", path));
+  }
+}
+
+}  // namespace
+
+Cache find_cache() {
+  if (const char* xdg = std::getenv("XDG_CACHE_HOME"); xdg != nullptr && fs::path(xdg).is_absolute()) {
+    return {fs::path(xdg) / "imgbuild"};
+  }
+  const char* home = std::getenv("HOME");
+  return {fs::path(home != nullptr && *home != '\0' ? home : "/root") / ".cache" / "imgbuild"};
+}
+
+Cache open_cache() {
+  const Cache cache = find_cache();
+  io::make_directories(cache.root, 0700);
+  check_owner(cache.root);
+  for (const fs::path& folder : {cache.bases(), cache.layers(), cache.downloads(), cache.packages(), cache.work()}) {
+    io::make_directories(folder, 0700);
+  }
+  (void)io::sweep_temporaries(cache.work());
+  (void)io::sweep_temporaries(cache.bases());
+  return cache;
+}
+
+}  // namespace imgbuild
