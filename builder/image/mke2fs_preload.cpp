@@ -2,7 +2,7 @@
 /// - folders are read in byte order, whatever order the host's file system has;
 /// - access and change times become the modification time, and none is later than IMGBUILD_NEWEST (seconds);
 /// - folders listed in IMGBUILD_EMPTY ("device:inode,…") look empty: another partition is mounted there.
-/// mke2fs 1.46 and 1.47 call opendir, readdir, lstat and fstat (`nm -D` shows them).
+/// mke2fs 1.46 calls opendir and readdir, 1.47 scandir; both lstat and fstat (`nm -D` shows them).
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -32,10 +32,9 @@ Function* next_definition(const char* name) {
   return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
 }
 
-bool looks_empty(DIR* directory) {
-  struct stat info {};
+bool looks_empty(const struct stat& info) {
   const char* empty = std::getenv("IMGBUILD_EMPTY");
-  if (empty == nullptr || fstat(dirfd(directory), &info) != 0) return false;
+  if (empty == nullptr) return false;
   const std::string id = "," + std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino) + ",";
   return ("," + std::string(empty) + ",").find(id) != std::string::npos;
 }
@@ -43,7 +42,8 @@ bool looks_empty(DIR* directory) {
 Listing sorted_listing(DIR* directory) {
   static const auto real_readdir = next_definition<dirent*(DIR*)>("readdir");
   Listing listing;
-  const bool empty = looks_empty(directory);
+  struct stat info {};
+  const bool empty = fstat(dirfd(directory), &info) == 0 && looks_empty(info);
   while (const dirent* entry = real_readdir(directory)) {
     if (!empty) listing.entries.push_back(*entry);
   }
@@ -80,6 +80,16 @@ int closedir(DIR* directory) {
   static const auto real = next_definition<int(DIR*)>("closedir");
   listings().erase(directory);
   return real(directory);
+}
+
+int scandir64(const char* path, dirent64*** entries, int (*filter)(const dirent64*),
+              int (*)(const dirent64**, const dirent64**)) {
+  using Compare = int(const dirent64**, const dirent64**);
+  static const auto real = next_definition<int(const char*, dirent64***, int (*)(const dirent64*), Compare*)>("scandir64");
+  struct stat info {};
+  if (stat(path, &info) == 0 && looks_empty(info)) filter = [](const dirent64*) { return 0; };
+  return real(path, entries, filter,
+              [](const dirent64** a, const dirent64** b) { return std::strcmp((*a)->d_name, (*b)->d_name); });
 }
 
 int lstat64(const char* path, struct stat64* info) noexcept {

@@ -49,6 +49,10 @@ struct DiskLayout {
 /// The partition mounted on 'mount_point' or nullptr.
 [[nodiscard]] const Partition* find_mounted(const DiskLayout& layout, const std::string& mount_point);
 
+/// The layout for a disk of 'size': the root partition, which is the last, takes all the room up to the backup table, in
+/// whole MiB. Throws Error (bad input) if less than what the other partitions need plus 64 MiB would remain for it.
+[[nodiscard]] DiskLayout fit_to_disk(const DiskLayout& layout, ByteSize size);
+
 /// JSON, stable byte for byte, for base.json.
 [[nodiscard]] std::string to_json(const DiskLayout& layout);
 /// Throws Error (bad input) naming the key that is missing or wrong; 'origin' is the file's name.
