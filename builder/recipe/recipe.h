@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -56,12 +55,21 @@ using Step = std::variant<PackagesStep, OverlayStep, PayloadStep, RunStep, Servi
 /// One line for people: "packages: install nginx, postgresql (upgrade)", "overlay: web", "run: scripts/x.sh".
 [[nodiscard]] std::string describe(const Step& step);
 
+/// The kinds of steps, as recipes name them.
+[[nodiscard]] const std::vector<std::string>& step_kinds();
+
+/// The formats an image can be written in, as `formats:` and --format name them.
+[[nodiscard]] const std::vector<std::string>& known_formats();
+
+/// The bases that have a name. Any other is the path of a disk image, and holds a '/'.
+[[nodiscard]] const std::vector<std::string>& known_bases();
+
 /// A role: how its image is made and what its machines must be told. Read from recipes/ROLE.yml.
 struct Recipe {
-  std::filesystem::path file;
+  std::filesystem::path file;  ///< absolute
   std::string role;
   std::string description;
-  std::string base;       ///< name of a base: bootstrap, ubuntu-24.04, …, or a path of a disk image
+  std::string base;       ///< name of a base: bootstrap, ubuntu-24.04, …, or the absolute path of a disk image
   ByteSize disk;          ///< virtual size of the image
   std::vector<SettingDeclaration> settings;  ///< sorted by name
   std::vector<Step> steps;

@@ -3,19 +3,28 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <variant>
-
-#include "util/secret.h"
+#include <string_view>
+#include <vector>
 
 namespace imgbuild {
 
 enum class SettingType { string, integer, boolean, fqdn, ip, cidr, port, bytes, duration, secret };
 
+/// A type as recipes name it.
+struct SettingTypeRow {
+  SettingType type;
+  std::string_view name;
+  std::string_view must_be;  ///< completes "must be …"
+};
+
+/// All types, in the order of the enum.
+[[nodiscard]] const std::vector<SettingTypeRow>& setting_types();
+
 /// A setting that a recipe declares: `database_password: {type: secret}`.
 struct SettingDeclaration {
   std::string name;  ///< [a-z][a-z0-9_]*
   SettingType type = SettingType::string;
-  std::optional<std::string> default_value;  ///< none: required, but for a secret, which the vault makes
+  std::optional<std::string> default_value;  ///< canonical; none: required, but for a secret, which the vault makes
   std::string description;                   ///< may be empty
 };
 
