@@ -42,7 +42,8 @@ class Commands:
         self.root = Path(root)
         self.asked = []
         self.answers = {}
-        self.databases = {}
+        self.roles = {}
+        self.databases = []
 
     def __call__(self, argv, stdin=None, env=None, pass_fds=()):
         self.asked.append(list(argv))
@@ -58,21 +59,23 @@ class Commands:
 
     def changing(self):
         """The commands that changed something."""
-        return [line for line in self.asked if line[0] not in ("nft", "nginx", "journalctl")
-                and "is-active" not in line and "pg_isready" not in line and "psql" not in line]
+        return [line for line in self.asked if line[0] not in ("nft", "nginx", "journalctl", "runuser")
+                and "is-active" not in line and not line[0].endswith("/pg_isready")]
 
     def _sql(self, text):
+        """A server that knows just our statements: self.roles is name → verifier, self.databases are names."""
         if text.startswith("SELECT 'role'"):
-            role = text.split("rolname = '")[1].split("'")[0]
-            return f"role|{self.databases[role]}\n" if role in self.databases else ""
-        if text.startswith("CREATE ROLE"):
-            self.databases[text.split('"')[1]] = ""
-        if text.startswith("ALTER ROLE"):
-            self.databases[text.split('"')[1]] = text.split("'")[1]
-        if text.startswith("CREATE DATABASE"):
-            self.databases["db " + text.split('"')[1]] = ""
-        if text.startswith("SELECT 1 FROM pg_database"):
-            return "1\n" if "db " + text.split("'")[1] in self.databases else ""
+            rows = [f"role|{name}|{verifier}" for name, verifier in self.roles.items()]
+            rows += [f"database|{name}|f" for name in self.databases]
+            return "".join(row + "\n" for row in rows)
+        for line in text.splitlines():
+            name = line.split('"')[1]
+            if line.startswith("CREATE ROLE"):
+                self.roles[name] = ""
+            elif line.startswith("ALTER ROLE"):
+                self.roles[name] = line.split("'")[1]
+            elif line.startswith("CREATE DATABASE"):
+                self.databases.append(name)
         return ""
 
 

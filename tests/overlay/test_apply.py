@@ -85,8 +85,8 @@ def test_a_changed_password_is_set_and_the_old_one_is_gone(host, commands):
     apply(host, Moment.running)
     change_environment(host, PASSWORD, "another-password-3")
     assert apply(host, Moment.running) == ["set the password of database role ballot_box"]
-    assert scram.matches("another-password-3", commands.databases["ballot_box"])
-    assert not scram.matches(PASSWORD, commands.databases["ballot_box"])
+    assert scram.matches("another-password-3", commands.roles["ballot_box"])
+    assert not scram.matches(PASSWORD, commands.roles["ballot_box"])
 
 
 def test_no_password_is_in_a_command_or_a_file_but_its_own(host, commands):

@@ -68,16 +68,34 @@ def ensure_databases(host, databases, settings):
 
     `databases` are rows {name, password: name of a setting}. Only SCRAM verifiers are sent, on standard input.
     """
+    verifiers, present = _present(host)
     changes = []
+    statements = []
     for row in databases:
-        changes += _ensure_database(host, row["name"], settings[row["password"]])
+        name, password = row["name"], settings[row["password"]]
+        if not NAME.fullmatch(name):
+            raise ApplianceError(f"database '{name}': must be a word of lower-case letters, digits and '_'")
+        if name not in verifiers:
+            statements.append(f'CREATE ROLE "{name}" LOGIN;')
+            changes.append(f"made database role {name}")
+        if not scram.matches(password, verifiers.get(name, "")):
+            statements.append(f"ALTER ROLE \"{name}\" PASSWORD '{scram.verifier(password)}';")
+            changes.append(f"set the password of database role {name}")
+        if name not in present:
+            statements.append(f'CREATE DATABASE "{name}" OWNER "{name}" TEMPLATE template0 ENCODING \'UTF8\' LOCALE \'C.UTF-8\';')
+            changes.append(f"made database {name}")
+        if present.get(name, True):
+            statements.append(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC;')
+            changes.append(f"closed database {name} to other roles")
+    if statements:
+        _sql(host, "\n".join(statements) + "\n")
     return changes
 
 
 def wait_until_up(host, seconds=120, sleep=time.sleep):
     """Waits until the server takes connections. Throws ApplianceError after `seconds`."""
     for _ in range(seconds):
-        if host.succeeds(as_postgres(["pg_isready", "-q"])):
+        if host.succeeds([_program(host, "pg_isready"), "-q"]):
             return
         sleep(1)
     raise ApplianceError(f"{unit(host)}: takes no connections after {seconds} s")
@@ -93,18 +111,14 @@ def login(host, database, password):
         os.fchmod(handle, 0o600)
         escaped = password.replace("\\", "\\\\").replace(":", "\\:")
         os.write(handle, f"*:*:*:*:{escaped}\n".encode("ascii"))
-        connection = f"host=127.0.0.1 dbname={database} user={database} connect_timeout=10 passfile=/proc/self/fd/{handle}"
-        psql = f"{PROGRAMS}/{version(host)}/bin/psql"
-        said = host.command([psql, "-X", "-w", "-A", "-t", "-q", "-c", "SELECT current_setting('server_version'),"
+        connection = (f"host=127.0.0.1 dbname={database} user={database} connect_timeout=10 sslmode=require "
+                      f"passfile=/proc/self/fd/{handle}")
+        said = host.command([_program(host, "psql"), "-X", "-w", "-A", "-t", "-q", "-c", "SELECT current_setting('server_version'),"
                              " pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()",
                              connection], pass_fds=(handle,))
     finally:
         os.close(handle)
     return tuple(said.strip().split("|"))
-
-
-def as_postgres(argv):
-    return ["runuser", "-u", "postgres", "--", *argv]
 
 
 def _versions(host, folder, evidence):
@@ -113,24 +127,20 @@ def _versions(host, folder, evidence):
             if child.name.isdigit() and (child / evidence).exists()]
 
 
+def _program(host, name):
+    """Straight to the binary: Debian's wrapper in /usr/bin costs a second of Perl on a slow machine."""
+    return f"{PROGRAMS}/{version(host)}/bin/{name}"
+
+
+def _present(host):
+    """({role: its verifier}, {database: whether strangers may connect}) of the server."""
+    rows = _sql(host, "SELECT 'role', rolname, coalesce(rolpassword, '') FROM pg_authid WHERE rolcanlogin;\n"
+                      "SELECT 'database', datname, has_database_privilege('public', oid, 'CONNECT') FROM pg_database;\n")
+    found = [line.split("|", 2) for line in rows.splitlines()]
+    return ({name: value for kind, name, value in found if kind == "role"},
+            {name: value == "t" for kind, name, value in found if kind == "database"})
+
+
 def _sql(host, text):
-    return host.command(as_postgres(["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-", "postgres"]),
-                        stdin=text)
-
-
-def _ensure_database(host, name, password):
-    if not NAME.fullmatch(name):
-        raise ApplianceError(f"database '{name}': must be a word of lower-case letters, digits and '_'")
-    changes = []
-    role = _sql(host, f"SELECT 'role', rolpassword FROM pg_authid WHERE rolname = '{name}';\n").strip()
-    if not role:
-        _sql(host, f'CREATE ROLE "{name}" LOGIN;\n')
-        changes.append(f"made database role {name}")
-    if not scram.matches(password, role.partition("|")[2]):
-        _sql(host, f"ALTER ROLE \"{name}\" PASSWORD '{scram.verifier(password)}';\n")
-        changes.append(f"set the password of database role {name}")
-    if not _sql(host, f"SELECT 1 FROM pg_database WHERE datname = '{name}';\n").strip():
-        _sql(host, f'CREATE DATABASE "{name}" OWNER "{name}" TEMPLATE template0 ENCODING \'UTF8\' LOCALE \'C.UTF-8\';\n')
-        _sql(host, f'REVOKE CONNECT, TEMPORARY ON DATABASE "{name}" FROM PUBLIC;\n')
-        changes.append(f"made database {name}")
-    return changes
+    return host.command(["runuser", "-u", "postgres", "--", _program(host, "psql"), "-X", "-A", "-t", "-q",
+                         "-v", "ON_ERROR_STOP=1", "-f", "-", "postgres"], stdin=text)

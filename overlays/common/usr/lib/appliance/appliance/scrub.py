@@ -13,8 +13,7 @@ from . import environment as environments
 UNIT = "appliance-scrub.service"
 CLOSED = "/etc/cloud/cloud-init.disabled"
 FOLDERS = ("/var/lib/cloud/instances", "/var/lib/cloud/seed", "/var/lib/cloud/scripts", "/run/cloud-init/tmp")
-PATTERNS = ("/run/cloud-init/instance-data*.json", "/run/cloud-init/combined-cloud-config.json",
-            "/var/lib/cloud/instance/*.txt*")
+PATTERNS = ("/run/cloud-init/instance-data*.json", "/run/cloud-init/combined-cloud-config.json")
 CDROM_LOCKDOOR, CDROM_EJECT = 0x5329, 0x5309   # linux/cdrom.h
 
 
