@@ -68,14 +68,10 @@ class Guestfs {
   [[nodiscard]] std::string file_system_type(const std::string& device);
   /// What `tune2fs -l` says, by name: "Filesystem UUID", "Filesystem features", "Inode size", …
   [[nodiscard]] std::map<std::string, std::string> ext4_parameters(const std::string& device);
-  /// Makes a FAT file system with this volume id (8 hex digits).
-  void make_vfat(const std::string& device, const std::string& volume_id);
-  /// Checks, read only; true if clean.
-  [[nodiscard]] bool is_clean_ext4(const std::string& device);
 
   // Mounted tree; paths are absolute in it, links are followed inside it only
   void mount(const std::string& device, const std::string& folder);
-  /// Read only, without replaying the journal of a disk that is not ours.
+  /// As mount, but nothing can be written. A journal is replayed; on a read-only drive that never reaches the disk.
   void mount_read_only(const std::string& device, const std::string& folder);
   void unmount_all();
   void sync();
@@ -98,9 +94,6 @@ class Guestfs {
   /// Runs a program of the mounted tree in it (chroot with /dev, /proc and /sys). Returns its stdout; a failure carries
   /// its stderr.
   std::string run(const std::vector<std::string>& arguments);
-
-  /// Sets the appliance's clock, for programs that write the time.
-  void set_clock(std::chrono::sys_seconds time);
 
  private:
   struct State;
