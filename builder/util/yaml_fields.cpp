@@ -113,7 +113,7 @@ const std::vector<Entry>& read_entries(FileProblems& problems, const Node& node,
 
 Fields::Fields(FileProblems& problems, const Node& node, std::string title, std::span<const Key> keys,
                std::string prefix)
-    : problems_(problems), node_(node), prefix_(std::move(prefix)), keys_(keys) {
+    : problems_(problems), node_(node), prefix_(std::move(prefix)) {
   const std::vector<std::string> names = key_names(keys);
   if (node.kind != Kind::map) {
     wrong_kind(problems, node, title, fmt::format("a map with {}", listed(names)));

@@ -54,9 +54,11 @@ class Fields {
   Fields(FileProblems& problems, const Node& node, std::string title, std::span<const Key> keys,
          std::string prefix = {});
 
-  /// The value, or nullptr if the key is absent or unknown to the table.
+  /// The value, or nullptr if the key is absent.
   [[nodiscard]] const Node* find(std::string_view key) const;
   [[nodiscard]] std::string where(std::string_view key) const { return prefix_ + std::string(key); }
+
+  [[nodiscard]] FileProblems& problems() const { return problems_; }
 
   /// Each reads the key's value as the function of that name; nothing if the key is absent or wrong.
   [[nodiscard]] std::optional<std::string> text(std::string_view key) const;
@@ -73,7 +75,6 @@ class Fields {
   FileProblems& problems_;
   const Node& node_;
   std::string prefix_;
-  std::span<const Key> keys_;
 };
 
 /// The names of the keys, in the table's order.
