@@ -1,0 +1,91 @@
+#pragma once
+
+#include <ctime>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "keys/certificate.h"
+#include "keys/openssh_key.h"
+#include "keys/private_key.h"
+#include "recipe/environment.h"
+#include "util/secret.h"
+
+namespace imgbuild {
+
+/// What a machine needs from the vault.
+struct MachineNeeds {
+  std::string name;                    ///< host name
+  std::string role;
+  std::vector<std::string> dns_names;  ///< of its certificate: its name and the domain
+  KeyOrigin keys = KeyOrigin::seed;    ///< machine: no TLS key here
+};
+
+/// What a machine gets from the vault.
+struct MachineKeys {
+  std::optional<TlsPair> tls;  ///< none when the machine makes its own
+  SshKeyPair host;             ///< ssh host key
+};
+
+/// What a run needs from the vault.
+struct VaultNeeds {
+  std::vector<std::string> passwords;
+  std::vector<MachineNeeds> machines;
+};
+
+struct VaultOptions {
+  Environment::Lab lab = Environment::Lab::no;
+  KeyType tls_key = KeyType::rsa_4096;
+  std::time_t now = 0;                         ///< for certificates made and checked; 0: the clock's
+  std::function<void()> on_wait = [] {};       ///< another run holds the vault's lock
+};
+
+/// The folder of a deployment's passwords and private keys, beside its environment file. Entries are made on first need
+/// and never changed or removed. Any number of processes may use it at once.
+///
+///   prod.vault/                0700
+///     .gitignore               "*": never in git
+///     .lock                    held while an entry is made
+///     passwords/NAME           0600, one line
+///     machines/NAME/           0700
+///       role                   what NAME was when its keys were made
+///       tls.key tls.crt        0600, PEM
+///       ssh_host_ed25519_key   0600, and .pub
+class Vault {
+ public:
+  /// The vault of an environment file: "prod.yml" has "prod.vault".
+  [[nodiscard]] static std::filesystem::path path_for(const std::filesystem::path& environment_file);
+
+  /// Makes the folder if absent, and removes temporaries that a killed run left there. Throws Error (bad input) with the cure if it is a link, not ours or open to others.
+  [[nodiscard]] static Vault open_or_make(std::filesystem::path path, VaultOptions options);
+
+  /// The entries of 'needs' that the vault at 'path' lacks, such as "passwords/iam_database_password" and
+  /// "machines/prod-s1/tls.key", in that order; all of them if there is no vault. Writes nothing. Throws as the calls
+  /// that would make them.
+  [[nodiscard]] static std::vector<std::string> would_make(const std::filesystem::path& path, const VaultNeeds& needs,
+                                                           const VaultOptions& options);
+
+  /// The password of that name ([a-z][a-z0-9_]*), made if absent.
+  [[nodiscard]] Secret secret(const std::string& name) const;
+
+  /// The keys of a machine, made if absent. Throws Error (bad input) with the cure if half of a pair is missing or its
+  /// halves don't fit, if the certificate has expired or is for other names (it is not replaced: peers have pinned it,
+  /// and would refuse the machine without anybody knowing why), or if the vault's were made for another role, or if it is
+  /// an authority and the vault already holds another's keys (unless it is a lab).
+  [[nodiscard]] MachineKeys machine(const MachineNeeds& needs) const;
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  Vault(std::filesystem::path path, VaultOptions options) : path_(std::move(path)), options_(std::move(options)) {}
+
+  std::filesystem::path path_;
+  VaultOptions options_;
+};
+
+/// The value of a secret setting: the environment's own if it has one, else the vault's (made if absent).
+[[nodiscard]] Secret secret_setting(const Environment& environment, const Vault& vault, const std::string& name);
+
+}  // namespace imgbuild
