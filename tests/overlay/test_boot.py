@@ -226,3 +226,11 @@ def test_internal_commands_stay_out_of_the_help(host, capsys):
     with pytest.raises(SystemExit):
         cli.main(["--help"], host)
     assert "prepare" not in capsys.readouterr().out
+
+
+def test_the_first_reason_stays_until_the_next_try(host, passing):
+    progress.fail(host, "the cause")
+    progress.fail(host, "what follows from it")
+    assert host.read("/run/appliance/failed") == "the cause\n"
+    boot.ready(host, 1)
+    assert not host.exists("/run/appliance/failed")

@@ -32,6 +32,7 @@ def database(host):
 
 def ready(host, seconds, now=time.monotonic, sleep=time.sleep):
     """Waits until the selftest passes, then opens fence and site. Throws ApplianceError after `seconds`."""
+    host.remove(progress.FAILED)
     progress.stage(host, "selftest")
     found, role = apply.load(host)
     image = roles.image(host)

@@ -51,16 +51,20 @@ def stage(host, text):
 
 def ready(host, role, plan):
     """Opens the site and says so, on each boot."""
-    host.remove(FAILED)
     host.remove(PROGRESS)
     _put(host, READY, "")
     console_line(host, f"ready {role} {plan}")
 
 
 def fail(host, reason):
-    """Closes the site with a reason that people see; it must hold no secret."""
+    """Closes the site with a reason that people see; it must hold no secret.
+
+    The first reason stays until the next try: what fails after it fails because of it.
+    """
     reason = on_one_line(reason)
     host.remove(READY)
+    if host.exists(FAILED):
+        return
     _put(host, FAILED, reason + "\n")
     _refresh_progress_page(host)
     console_line(host, f"failed {reason}")
