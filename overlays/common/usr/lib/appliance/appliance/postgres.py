@@ -21,10 +21,6 @@ def version(host):
     return str(max(found))
 
 
-def is_installed(host):
-    return bool(_versions(host, PROGRAMS, "bin/initdb"))
-
-
 def unit(host):
     return f"postgresql@{version(host)}-main.service"
 
