@@ -228,6 +228,12 @@ def test_internal_commands_stay_out_of_the_help(host, capsys):
     assert "prepare" not in capsys.readouterr().out
 
 
+def test_a_unit_that_only_waited_for_the_failed_one_is_not_the_reason(host, commands):
+    commands.answers["systemctl is-failed --quiet appliance-apply"] = (1, "inactive")
+    assert boot.fail(host, "appliance-apply.service") == "nothing: appliance-apply.service waits for another unit that did"
+    assert host.read("/dev/console") == "" and not host.exists("/run/appliance/failed")
+
+
 def test_the_first_reason_stays_until_the_next_try(host, passing):
     progress.fail(host, "the cause")
     progress.fail(host, "what follows from it")

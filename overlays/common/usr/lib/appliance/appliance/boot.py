@@ -60,7 +60,12 @@ def open_fence(host):
 
 
 def fail(host, unit):
-    """Records that `unit` failed; returns the reason."""
+    """Records that `unit` failed; returns the reason.
+
+    systemd also calls us for units that it did not start because one before them failed; of these we say nothing.
+    """
+    if not host.succeeds(["systemctl", "is-failed", "--quiet", unit]):
+        return f"nothing: {unit} waits for another unit that did"
     reason = progress.reason_of(host, unit)
     progress.fail(host, reason)
     return reason
