@@ -13,8 +13,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kAuthorityRole = "authority";
-
 fs::path password_file(const fs::path& vault, const std::string& name) { return vault / "passwords" / name; }
 fs::path machine_folder(const fs::path& vault, const std::string& name) { return vault / "machines" / name; }
 fs::path role_file(const fs::path& vault, const std::string& name) { return machine_folder(vault, name) / "role"; }
@@ -176,10 +174,6 @@ std::time_t time_of(const VaultOptions& options) { return options.now != 0 ? opt
 
 }  // namespace
 
-fs::path Vault::path_for(const fs::path& environment_file) {
-  return fs::path(environment_file).replace_extension(".vault");
-}
-
 Vault Vault::open_or_make(fs::path path, VaultOptions options) {
   if (!fs::exists(fs::symlink_status(path))) io::make_directories(path, 0700);
   check_private_folder(path);
@@ -235,9 +229,8 @@ MachineKeys Vault::machine(const MachineNeeds& needs) const {
   return keys;
 }
 
-Secret secret_setting(const Environment& environment, const Vault& vault, const std::string& name) {
-  const auto own = environment.settings.find(name);
-  return own != environment.settings.end() ? own->second : vault.secret(name);
+Secret secret_setting(const std::optional<Secret>& given, const Vault& vault, const std::string& name) {
+  return given ? *given : vault.secret(name);
 }
 
 }  // namespace imgbuild

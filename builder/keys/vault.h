@@ -55,9 +55,6 @@ struct VaultOptions {
 ///       ssh_host_ed25519_key   0600, and .pub
 class Vault {
  public:
-  /// The vault of an environment file: "prod.yml" has "prod.vault".
-  [[nodiscard]] static std::filesystem::path path_for(const std::filesystem::path& environment_file);
-
   /// Makes the folder if absent, and removes temporaries that a killed run left there. Throws Error (bad input) with the cure if it is a link, not ours or open to others.
   [[nodiscard]] static Vault open_or_make(std::filesystem::path path, VaultOptions options);
 
@@ -85,7 +82,7 @@ class Vault {
   VaultOptions options_;
 };
 
-/// The value of a secret setting: the environment's own if it has one, else the vault's (made if absent).
-[[nodiscard]] Secret secret_setting(const Environment& environment, const Vault& vault, const std::string& name);
+/// The value of a secret setting: the one the environment gives, else the vault's (made if absent).
+[[nodiscard]] Secret secret_setting(const std::optional<Secret>& given, const Vault& vault, const std::string& name);
 
 }  // namespace imgbuild
