@@ -35,7 +35,7 @@ std::string branches(const DiskLayout& layout) {
   return devices + "  /dev/*) exit 1 ;;\n" + folders + root;
 }
 
-constexpr const char* kProbe = R"(#!/bin/sh
+constexpr const char* kProbe = R"sh(#!/bin/sh
 # Stands in for grub-probe while the image is only a folder.
 target=fs where=
 while [ $# -gt 0 ]; do
@@ -64,16 +64,16 @@ compatibility_hint | bios_hints | efi_hints) echo "hd0,gpt$number" ;;
 hints_string) echo "--hint-bios=hd0,gpt$number --hint-efi=hd0,gpt$number --hint-baremetal=ahci0,gpt$number " ;;
 *) exit 1 ;;
 esac
-)";
+)sh";
 
-constexpr const char* kRelativePath = R"(#!/bin/sh
+constexpr const char* kRelativePath = R"sh(#!/bin/sh
 # Stands in for grub-mkrelpath while the image is only a folder.
 for where; do :; done
 where=$(realpath -m -- "$where")
 case $where in
 {}  *) echo "$where" ;;
 esac
-)";
+)sh";
 
 std::string relative_branches(const DiskLayout& layout) {
   std::string result;

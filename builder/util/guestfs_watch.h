@@ -15,7 +15,7 @@ namespace imgbuild {
 /// libguestfs can't be ended otherwise. The call that waits then fails, and reason() says why.
 class GuestfsWatch {
  public:
-  enum class Reason { none, interrupted, deadline, too_long };
+  enum class Reason { none, interrupted, deadline, start_limit, too_long };
 
   /// Watches children of ours that have 'work' in their command line.
   explicit GuestfsWatch(std::filesystem::path work);
@@ -24,6 +24,10 @@ class GuestfsWatch {
   GuestfsWatch& operator=(const GuestfsWatch&) = delete;
 
   void set_deadline(std::optional<std::chrono::milliseconds> limit);
+  /// How long QEMU may run before set_start_limit({}) is called: a broken KVM lets it hang for ever.
+  void set_start_limit(std::optional<std::chrono::milliseconds> limit);
+  /// Forgets a reason other than an interrupt, for another try.
+  void reset();
   /// No path: no limit.
   void set_file_limit(std::filesystem::path file, ByteSize limit);
 
@@ -32,13 +36,14 @@ class GuestfsWatch {
 
  private:
   void watch();
-  [[nodiscard]] Reason look() const;
-  void end_children() const;
+  [[nodiscard]] Reason look();
 
   std::filesystem::path work_;
   mutable std::mutex mutex_;
   std::chrono::milliseconds time_limit_{};
   std::optional<std::chrono::steady_clock::time_point> deadline_;
+  std::optional<std::chrono::milliseconds> start_limit_;
+  std::optional<std::chrono::steady_clock::time_point> started_;  ///< when QEMU was seen first
   std::filesystem::path file_;
   ByteSize file_limit_;
   std::atomic<Reason> reason_ = Reason::none;
