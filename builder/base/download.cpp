@@ -1,7 +1,5 @@
 #include "base/download.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -9,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "base/curl_handle.h"
 #include "util/error.h"
 #include "util/interrupt.h"
 
@@ -20,46 +19,25 @@ constexpr long kLeastBytesPerSecond = 1024;
 constexpr long kConnectTimeout_ms = 30'000;
 constexpr int kPoll_ms = 100;  // how soon an interrupt is seen
 
-struct FreeEasy {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-struct FreeMulti {
-  void operator()(CURLM* multi) const { (void)curl_multi_cleanup(multi); }
-};
-using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
-
-struct Url {
-  std::string scheme, host, port;
-};
-
-Url split_url(const std::string& url) {
-  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> handle(curl_url(), &curl_url_cleanup);
-  Url parts;
-  if (curl_url_set(handle.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) return parts;
-  const auto part = [&](CURLUPart which) {
-    char* text = nullptr;
-    if (curl_url_get(handle.get(), which, &text, CURLU_DEFAULT_PORT) != CURLUE_OK) return std::string();
-    const std::unique_ptr<char, decltype(&curl_free)> owner(text, &curl_free);
-    return std::string(text);
-  };
-  return {part(CURLUPART_SCHEME), part(CURLUPART_HOST), part(CURLUPART_PORT)};
-}
-
 void require_https(const std::string& url) {
-  if (split_url(url).scheme == "https") return;
+  if (parse_url(url, url).scheme == "https") return;
   throw Error(ExitCode::verification_failed, "{}: is no https address", printable(url));
 }
 
-void require_allowed_redirect(const std::string& from, const std::string& to, BaseSource::OtherHosts other_hosts) {
-  const Url old_parts = split_url(from);
-  const Url new_parts = split_url(to);
-  if (new_parts.scheme != "https") {
-    throw Error(ExitCode::verification_failed, "{}: redirects to '{}', which is not https", from, printable(to));
+std::string redirect_target(const std::string& from, const std::string& location,
+                            BaseSource::OtherHosts other_hosts) {
+  const Url source = parse_url(from, from);
+  const Url target = parse_url(from, location);
+  if (target.scheme != "https") {
+    throw Error(ExitCode::verification_failed, "{}: redirects to '{}', which is not https", from,
+                printable(location));
   }
-  const bool same_host = old_parts.host == new_parts.host && old_parts.port == new_parts.port;
-  if (!same_host && other_hosts == BaseSource::OtherHosts::refuse) {
-    throw Error(ExitCode::verification_failed, "{}: redirects to the other host '{}'", from, printable(new_parts.host));
+  const bool is_same = source.host == target.host && source.port == target.port;
+  if (!is_same && other_hosts == BaseSource::OtherHosts::refuse) {
+    throw Error(ExitCode::verification_failed, "{}: redirects to the other host '{}'", from,
+                printable(target.host));
   }
+  return target.whole;
 }
 
 Error cannot_start() { return Error(ExitCode::host_unfit, "libcurl can't start"); }
@@ -73,7 +51,8 @@ void require_global_init() {
 std::pair<std::string, std::string> split_header(std::string_view line) {
   const std::size_t colon = std::min(line.find(':'), line.size());
   std::string name(line.substr(0, colon));
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   std::string_view value = line.substr(std::min(colon + 1, line.size()));
   constexpr std::string_view kBlank = " \t\r\n";
   const std::size_t first = std::min(value.find_first_not_of(kBlank), value.size());
@@ -87,12 +66,13 @@ constexpr std::pair<std::string_view, std::string Head::*> kHeaders[] = {
     {"content-range", &Head::content_range},
     {"content-type", &Head::content_type},
     {"content-encoding", &Head::content_encoding},
+    {"location", &Head::location},
 };
 
 bool is_content(const Head& head) { return head.status == 200 || head.status == 206; }
 
-Headers range_headers(const Query& query) {
-  Headers headers(nullptr, &curl_slist_free_all);
+HeaderList range_headers(const Query& query) {
+  HeaderList headers;
   const auto add = [&](const std::string& line) {
     curl_slist* longer = curl_slist_append(headers.get(), line.c_str());
     if (longer == nullptr) throw std::bad_alloc();
@@ -120,10 +100,10 @@ class HttpsConnection::Handle {
     if (!easy_ || !multi_) throw cannot_start();
   }
 
-  /// One request, redirects not followed; 'location' gets where they lead.
-  Head perform(const std::string& url, const Query& query, std::string& location) {
+  /// One request, redirects not followed.
+  Head perform(const std::string& url, const Query& query) {
     require_https(url);
-    const Headers headers = range_headers(query);
+    const HeaderList headers = range_headers(query);
     prepare(url, headers.get());
     query_ = &query;
     received_ = 0;
@@ -135,9 +115,6 @@ class HttpsConnection::Handle {
     const bool was_dropped = is_head_seen_ && !is_content(head_);  // we ended it ourselves
     if (result != CURLE_OK && !was_dropped) throw_failure(result, url);
     see_head();
-    const char* redirect = nullptr;
-    curl_easy_getinfo(easy_.get(), CURLINFO_REDIRECT_URL, &redirect);
-    location = redirect == nullptr ? "" : redirect;
     return head_;
   }
 
@@ -145,7 +122,8 @@ class HttpsConnection::Handle {
   template <typename Value>
   void set(CURLoption option, Value value) {
     const CURLcode result = curl_easy_setopt(easy_.get(), option, value);
-    if (result != CURLE_OK) throw Error(ExitCode::host_unfit, "libcurl refuses an option: {}", curl_easy_strerror(result));
+    if (result != CURLE_OK)
+      throw Error(ExitCode::host_unfit, "libcurl refuses an option: {}", curl_easy_strerror(result));
   }
 
   void restrict_to_https() {
@@ -190,7 +168,8 @@ class HttpsConnection::Handle {
       int left = 0;
       const CURLMsg* message = curl_multi_info_read(multi_.get(), &left);
       if (message != nullptr && message->msg == CURLMSG_DONE) return message->data.result;
-      (void)curl_multi_poll(multi_.get(), nullptr, 0, kPoll_ms, nullptr);  // a failure shows in the next round
+      (void)curl_multi_poll(multi_.get(), nullptr, 0, kPoll_ms,
+                            nullptr);  // a failure shows in the next round
     }
   }
 
@@ -219,7 +198,8 @@ class HttpsConnection::Handle {
     }
   }
 
-  /// Runs what libcurl calls, for no exception may pass through it. Returning another number than 'size' ends the transfer.
+  /// Runs what libcurl calls, for no exception may pass through it. Returning another number than 'size' ends
+  /// the transfer.
   template <typename Work>
   std::size_t guard(std::size_t size, Work work) noexcept {
     try {
@@ -246,7 +226,8 @@ class HttpsConnection::Handle {
     switch (result) {
       case CURLE_PEER_FAILED_VERIFICATION:
       case CURLE_SSL_CACERT_BADFILE:
-        throw Error(ExitCode::verification_failed, "{}: the server is not trusted: {}", url, printable(error_text_.data()))
+        throw Error(ExitCode::verification_failed, "{}: the server is not trusted: {}", url,
+                    printable(error_text_.data()))
             .set_hint("for a mirror or proxy with a certificate of your own set IMGBUILD_CA_FILE");
       case CURLE_COULDNT_RESOLVE_HOST:
       case CURLE_COULDNT_RESOLVE_PROXY:
@@ -265,8 +246,8 @@ class HttpsConnection::Handle {
   }
 
   const TransferSettings& settings_;
-  std::unique_ptr<CURLM, FreeMulti> multi_;
-  std::unique_ptr<CURL, FreeEasy> easy_;
+  MultiHandle multi_;
+  EasyHandle easy_;
   std::array<char, CURL_ERROR_SIZE> error_text_ = {};
   const Query* query_ = nullptr;
   std::uint64_t received_ = 0;
@@ -282,18 +263,17 @@ HttpsConnection::~HttpsConnection() = default;
 Head HttpsConnection::request(const std::string& url, const Query& query) {
   std::string at = url;
   for (int hops = 0; hops <= kMostRedirects; ++hops) {
-    std::string location;
-    Head head = handle_->perform(at, query, location);
-    if (location.empty()) return head;
-    require_allowed_redirect(at, location, settings_.other_hosts);
-    at = location;
+    const Head head = handle_->perform(at, query);
+    if (head.status / 100 != 3 || head.location.empty()) return head;
+    at = redirect_target(at, head.location, settings_.other_hosts);
   }
   throw Error(ExitCode::verification_failed, "{}: redirects more than {} times", url, kMostRedirects);
 }
 
 std::string printable(std::string_view text) {
   std::string safe(text.substr(0, 200));
-  std::replace_if(safe.begin(), safe.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
+  std::replace_if(
+      safe.begin(), safe.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
   return safe;
 }
 

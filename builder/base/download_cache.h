@@ -18,8 +18,9 @@ struct VerifiedImage {
   std::string sha256;
   ByteSize size;
   std::string url;
-  std::string signer;           ///< fingerprint; empty where a digest was pinned
-  std::int64_t statement_time = 0;  ///< when the publisher signed the index (Unix time); 0 where a digest was pinned
+  std::string signer;  ///< fingerprint; empty where a digest was pinned
+  std::int64_t statement_time =
+      0;  ///< when the publisher signed the index (Unix time); 0 where a digest was pinned
   bool operator==(const VerifiedImage&) const = default;
 };
 
@@ -46,8 +47,8 @@ class DownloadCache {
   [[nodiscard]] BaseRecord read_record() const;
   void write_record(const BaseRecord& record) const;
 
-  /// The image open for reading, its digest just checked through that very descriptor. One that is damaged is removed and
-  /// counts as absent.
+  /// The image open for reading, its digest just checked through that very descriptor. One that is damaged is
+  /// removed and counts as absent.
   [[nodiscard]] std::shared_ptr<const io::File> find(const std::string& sha256, Status& status) const;
   [[nodiscard]] std::filesystem::path image_path(const std::string& sha256) const { return folder_ / sha256; }
   /// Where to download to; what is left of other images of this base is removed.

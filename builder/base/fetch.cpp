@@ -23,7 +23,8 @@ using AllowOld = FetchOptions::AllowOld;
 
 std::string base_url(const BaseSource& source, const FetchOptions& options) {
   std::string url = options.mirror.empty() ? source.base_url : options.mirror;
-  if (!url.starts_with("https://")) throw Error(ExitCode::bad_input, "mirror '{}': only https is allowed", url);
+  if (!url.starts_with("https://"))
+    throw Error(ExitCode::bad_input, "mirror '{}': only https is allowed", url);
   if (!url.ends_with('/')) url += '/';
   return url;
 }
@@ -38,17 +39,22 @@ TransferSettings transfer_settings(const BaseSource& source, const FetchOptions&
 
 void require_sound_options(const BaseSource& source, const FetchOptions& options) {
   if (!options.pinned_sha256.empty() && !is_sha256(options.pinned_sha256)) {
-    throw Error(ExitCode::bad_input, "pinned digest '{}': is no SHA-256 (64 lower-case hex digits)", options.pinned_sha256);
+    throw Error(ExitCode::bad_input, "pinned digest '{}': is no SHA-256 (64 lower-case hex digits)",
+                options.pinned_sha256);
   }
   if (!options.serial.empty() && !parse_serial(options.serial)) {
-    throw Error(ExitCode::bad_input, "serial '{}': is not like 20240423, 20240423.1 or 20231013-1532", options.serial);
+    throw Error(ExitCode::bad_input, "serial '{}': is not like 20240423, 20240423.1 or 20231013-1532",
+                options.serial);
   }
   const bool is_pinned = !options.pinned_sha256.empty() && !options.serial.empty();
   if (source.trust == BaseSource::Trust::pinned_digest && !is_pinned) {
-    throw Error(ExitCode::verification_failed,
-                "base '{}': its publisher signs nothing, so only a serial with a SHA-256 pinned by you is accepted", source.name)
-        .set_hint(fmt::format("choose a serial at {}, have its image's SHA-256 from somebody you trust, and give both",
-                              source.base_url));
+    throw Error(
+        ExitCode::verification_failed,
+        "base '{}': its publisher signs nothing, so only a serial with a SHA-256 pinned by you is accepted",
+        source.name)
+        .set_hint(fmt::format(
+            "choose a serial at {}, have its image's SHA-256 from somebody you trust, and give both",
+            source.base_url));
   }
 }
 
@@ -127,12 +133,14 @@ class Fetch {
                               .url = base_url_ + release.path,
                               .signer = index.signature.signer,
                               .statement_time = index.signature.made.time_since_epoch().count()};
-    if (std::shared_ptr<const io::File> file = cache_.find(image.sha256, status_)) return remember(image, std::move(file));
+    if (std::shared_ptr<const io::File> file = cache_.find(image.sha256, status_))
+      return remember(image, std::move(file));
     require_listed(verifier, release);
     return remember(image, download(image, {image.size, ExpectedSize::Exact::yes}));
   }
 
-  /// Refuses an index that is older than one seen before, or than max_age; remembers the newest serial otherwise.
+  /// Refuses an index that is older than one seen before, or than max_age; remembers the newest serial
+  /// otherwise.
   void require_recent(const std::string& url, const Signature& signature, const Release& newest) {
     const std::optional<Serial> highest = parse_serial(record_.highest_serial);
     const bool is_rolled_back = highest && newest.serial < *highest;
@@ -143,7 +151,8 @@ class Fetch {
       status_.note(fmt::format("{}, allowed by --allow-old", message));
     };
     if (is_rolled_back) {
-      refuse(fmt::format("{}: its newest serial is {}, but {} was seen before", url, newest.serial_text, record_.highest_serial));
+      refuse(fmt::format("{}: its newest serial is {}, but {} was seen before", url, newest.serial_text,
+                         record_.highest_serial));
     }
     if (is_older_than_allowed(signature.made)) {
       refuse(fmt::format("{}: was signed more than {} days ago", url, options_.max_age.count() / 24));
@@ -159,36 +168,42 @@ class Fetch {
              (options_.serial.empty() || options_.serial == release.serial_text);
     });
     if (found != releases.rend()) return *found;
-    throw Error(ExitCode::verification_failed, "{}: has no release of '{}'{}{}", url, source_.name,
-                options_.serial.empty() ? "" : fmt::format(" with serial {}", options_.serial),
-                options_.pinned_sha256.empty() ? "" : fmt::format(" with SHA-256 '{}'", options_.pinned_sha256))
-        .set_hint(fmt::format("the newest is serial {} with SHA-256 '{}'", releases.back().serial_text, releases.back().sha256));
+    throw Error(
+        ExitCode::verification_failed, "{}: has no release of '{}'{}{}", url, source_.name,
+        options_.serial.empty() ? "" : fmt::format(" with serial {}", options_.serial),
+        options_.pinned_sha256.empty() ? "" : fmt::format(" with SHA-256 '{}'", options_.pinned_sha256))
+        .set_hint(fmt::format("the newest is serial {} with SHA-256 '{}'", releases.back().serial_text,
+                              releases.back().sha256));
   }
 
   /// The second statement: the signed SHA256SUMS beside the image must say the same.
   void require_listed(const SignatureVerifier& verifier, const Release& release) {
     const std::size_t slash = release.path.rfind('/');
     const std::string name = slash == std::string::npos ? release.path : release.path.substr(slash + 1);
-    const std::string url = base_url_ + release.path.substr(0, release.path.size() - name.size()) + "SHA256SUMS";
+    const std::string url =
+        base_url_ + release.path.substr(0, release.path.size() - name.size()) + "SHA256SUMS";
     const std::string sums = get(url, kLongestChecksums);
     const std::optional<std::string> signature = downloader_.get_text(url + ".gpg", kLongestSignature);
     if (!signature) {
-      throw Error(ExitCode::verification_failed, "{}.gpg: the server has no such file, and nothing is accepted unsigned", url);
+      throw Error(ExitCode::verification_failed,
+                  "{}.gpg: the server has no such file, and nothing is accepted unsigned", url);
     }
     (void)verifier.detached(sums, *signature, url);  // which key it was is settled: the pinned one
     const std::map<std::string, std::string> digests = parse_checksums(sums, url);
     const auto digest = digests.find(name);
-    if (digest == digests.end()) throw Error(ExitCode::verification_failed, "{}: does not list '{}'", url, name);
+    if (digest == digests.end())
+      throw Error(ExitCode::verification_failed, "{}: does not list '{}'", url, name);
     if (digest->second != release.sha256) {
-      throw Error(ExitCode::verification_failed, "{}: says SHA-256 '{}' of '{}', but the index says '{}'", url,
-                  digest->second, name, release.sha256);
+      throw Error(ExitCode::verification_failed, "{}: says SHA-256 '{}' of '{}', but the index says '{}'",
+                  url, digest->second, name, release.sha256);
     }
   }
 
   VerifiedDisk pinned_image() {
     std::string path = source_.image_path;
     constexpr std::string_view kPlace = "{serial}";
-    for (std::size_t at; (at = path.find(kPlace)) != std::string::npos;) path.replace(at, kPlace.size(), options_.serial);
+    for (std::size_t at; (at = path.find(kPlace)) != std::string::npos;)
+      path.replace(at, kPlace.size(), options_.serial);
     VerifiedImage image{.serial = options_.serial, .sha256 = options_.pinned_sha256, .url = base_url_ + path};
     std::shared_ptr<const io::File> file = cache_.find(image.sha256, status_);
     if (!file) file = download(image, {kLargestImage, ExpectedSize::Exact::no});
@@ -219,8 +234,8 @@ class Fetch {
         digest = part.sha256();
       }
       if (digest != image.sha256) {
-        throw Error(ExitCode::verification_failed, "{}: has the SHA-256 '{}', but '{}' is expected", image.url, digest,
-                    image.sha256);
+        throw Error(ExitCode::verification_failed, "{}: has the SHA-256 '{}', but '{}' is expected",
+                    image.url, digest, image.sha256);
       }
     } catch (const Error& error) {
       if (error.code() == ExitCode::verification_failed || part.size() == 0) part.discard();
@@ -260,12 +275,14 @@ void apply_environment(FetchOptions& options) {
   if (options.ca_file.empty()) options.ca_file = value("SSL_CERT_FILE");
 }
 
-VerifiedDisk fetch(const BaseSource& source, const FetchOptions& options, CommandRunner& runner, Status& status) {
+VerifiedDisk fetch(const BaseSource& source, const FetchOptions& options, CommandRunner& runner,
+                   Status& status) {
   require_sound_options(source, options);
   Fetch work(source, options, runner, status);
   if (options.network == FetchOptions::Network::no) {
     if (std::optional<VerifiedDisk> cached = work.from_cache()) return *cached;
-    throw Error(ExitCode::network, "base '{}': is not in the cache, and the network is not to be used", source.name);
+    throw Error(ExitCode::network, "base '{}': is not in the cache, and the network is not to be used",
+                source.name);
   }
   try {
     return work.from_network();
@@ -273,7 +290,8 @@ VerifiedDisk fetch(const BaseSource& source, const FetchOptions& options, Comman
     if (error.code() != ExitCode::network) throw;
     const std::optional<VerifiedDisk> cached = work.from_cache();
     if (!cached) throw;
-    status.note(fmt::format("{}; using serial {} of '{}' from the cache", error.what(), cached->serial, source.name));
+    status.note(
+        fmt::format("{}; using serial {} of '{}' from the cache", error.what(), cached->serial, source.name));
     return *cached;
   }
 }

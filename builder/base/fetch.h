@@ -22,10 +22,14 @@ struct FetchOptions {
   std::filesystem::path ca_file;  ///< empty: the host's certificates
   std::string pinned_sha256;      ///< only the image with this digest
   std::string serial;             ///< only this one; needed where the publisher signs nothing
-  /// How long ago the publisher may have signed its index. Ubuntu signs anew with each image, every few weeks.
+  /// How long ago the publisher may have signed its index. Ubuntu signs anew with each image, every few
+  /// weeks.
   std::chrono::hours max_age{24 * 180};
-  enum class AllowOld { no, yes } allow_old = AllowOld::no;  ///< accept an index older than one seen or than max_age
-  enum class Network { yes, no } network = Network::yes;     ///< no: only what the cache has
+  enum class AllowOld {
+    no,
+    yes
+  } allow_old = AllowOld::no;  ///< accept an index older than one seen or than max_age
+  enum class Network { yes, no } network = Network::yes;  ///< no: only what the cache has
   std::chrono::milliseconds stall_timeout{60'000};
   std::chrono::milliseconds retry_delay{1'000};
 };
@@ -44,11 +48,11 @@ struct VerifiedDisk {
   std::shared_ptr<const io::File> file;  ///< the very bytes checked, whatever becomes of the path
 };
 
-/// The newest image of the source (or the one that options name): index, signature, choice, signed checksums, download,
-/// digest; published in the cache only then. Without a network the image verified last is used, with a note. After a
-/// refusal nothing of what was refused is left.
-/// Throws Error: verification failed for anything that is not exactly as signed or pinned, network, bad input for wrong
-/// options, host unfit (no gpgv, no space); Interrupted.
+/// The newest image of the source (or the one that options name): index, signature, choice, signed checksums,
+/// download, digest; published in the cache only then. Without a network the image verified last is used,
+/// with a note. After a refusal nothing of what was refused is left. Throws Error: verification failed for
+/// anything that is not exactly as signed or pinned, network, bad input for wrong options, host unfit (no
+/// gpgv, no space); Interrupted.
 [[nodiscard]] VerifiedDisk fetch(const BaseSource& source, const FetchOptions& options, CommandRunner& runner,
                                  Status& status);
 

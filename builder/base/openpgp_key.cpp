@@ -13,7 +13,8 @@ constexpr std::string_view kEnd = "\n-----END PGP PUBLIC KEY BLOCK-----";
 constexpr unsigned kLeastRsaBits = 2048;
 
 Error damaged(std::string_view origin) {
-  return Error(ExitCode::verification_failed, "{}: the signing key is no readable OpenPGP public key", origin);
+  return Error(ExitCode::verification_failed, "{}: the signing key is no readable OpenPGP public key",
+               origin);
 }
 
 int base64_value(char c) {
@@ -106,11 +107,13 @@ void require_strong(const Packet& packet, std::string_view origin) {
   constexpr std::uint32_t kRsa = 1, kEcdh = 18, kEcdsa = 19, kEddsa = 22;
   if (*algorithm == kEcdh || *algorithm == kEcdsa || *algorithm == kEddsa) return;
   if (*algorithm != kRsa) {
-    throw Error(ExitCode::verification_failed, "{}: the signing key has the weak algorithm {}", origin, *algorithm);
+    throw Error(ExitCode::verification_failed, "{}: the signing key has the weak algorithm {}", origin,
+                *algorithm);
   }
   if (*bits < kLeastRsaBits) {
-    throw Error(ExitCode::verification_failed, "{}: the signing key is too weak: RSA with {} bits, the least is {}",
-                origin, *bits, kLeastRsaBits);
+    throw Error(ExitCode::verification_failed,
+                "{}: the signing key is too weak: RSA with {} bits, the least is {}", origin, *bits,
+                kLeastRsaBits);
   }
 }
 
@@ -123,7 +126,8 @@ std::string dearmor_public_key(std::string_view text, std::string_view origin) {
   const std::size_t headers_end = text.find("\n\n", begin + kBegin.size() - 1);
   if (headers_end == std::string_view::npos || headers_end + 2 > end) throw damaged(origin);
   std::string_view body = text.substr(headers_end + 2, end - headers_end - 2);
-  const std::size_t checksum = body.rfind("\n=");  // CRC-24: guards against accidents only, the fingerprint does more
+  const std::size_t checksum =
+      body.rfind("\n=");  // CRC-24: guards against accidents only, the fingerprint does more
   if (checksum != std::string_view::npos) body = body.substr(0, checksum);
   std::optional<std::string> bytes = from_base64(body);
   if (!bytes || bytes->empty()) throw damaged(origin);

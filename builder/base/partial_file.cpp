@@ -25,14 +25,16 @@ io::File open_or_create(const fs::path& path) {
 
 std::uint64_t length_of(const io::File& file) {
   struct stat info = {};
-  if (::fstat(file.fd(), &info) != 0) throw system_error(errno, fmt::format("cannot read '{}'", file.path().native()));
+  if (::fstat(file.fd(), &info) != 0)
+    throw system_error(errno, fmt::format("cannot read '{}'", file.path().native()));
   return static_cast<std::uint64_t>(info.st_size);
 }
 
 }  // namespace
 
 PartialFile::PartialFile(const fs::path& path) : file_(open_or_create(path)), size_(length_of(*file_)) {
-  if (size_ > 0 && fs::is_regular_file(fs::symlink_status(etag_path()))) etag_ = io::read_file(etag_path(), kLongestEtag);
+  if (size_ > 0 && fs::is_regular_file(fs::symlink_status(etag_path())))
+    etag_ = io::read_file(etag_path(), kLongestEtag);
 }
 
 fs::path PartialFile::etag_path() const { return path().native() + ".etag"; }
@@ -53,7 +55,8 @@ void PartialFile::restart(const std::string& etag) {
 std::string PartialFile::sha256() const { return sha256_of(*file_); }
 
 io::File PartialFile::publish(const fs::path& target) && {
-  if (::fchmod(file_->fd(), 0400) != 0) throw system_error(errno, fmt::format("cannot set the mode of '{}'", path().native()));
+  if (::fchmod(file_->fd(), 0400) != 0)
+    throw system_error(errno, fmt::format("cannot set the mode of '{}'", path().native()));
   io::sync(*file_);
   io::remove_tree(etag_path());
   io::rename(path(), target);
@@ -67,7 +70,8 @@ void PartialFile::discard() {
 }
 
 std::string sha256_of(const io::File& file) {
-  if (::lseek(file.fd(), 0, SEEK_SET) != 0) throw system_error(errno, fmt::format("cannot read '{}'", file.path().native()));
+  if (::lseek(file.fd(), 0, SEEK_SET) != 0)
+    throw system_error(errno, fmt::format("cannot read '{}'", file.path().native()));
   Sha256 hash;
   std::vector<char> buffer(1 << 20);
   while (const std::size_t size = io::read(file, buffer.data(), buffer.size())) {

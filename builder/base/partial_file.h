@@ -9,8 +9,8 @@
 
 namespace imgbuild {
 
-/// A download that may go on later: "NAME.part" with what came so far, and "NAME.part.etag" with the validator that the
-/// server gave for it. Nothing in it is believed before the whole has its digest.
+/// A download that may go on later: "NAME.part" with what came so far, and "NAME.part.etag" with the
+/// validator that the server gave for it. Nothing in it is believed before the whole has its digest.
 class PartialFile {
  public:
   /// Opens what an earlier run left, or makes it (0600). What is no regular file of ours is removed first.

@@ -28,7 +28,8 @@ class Document {
 
   template <typename... Args>
   [[nodiscard]] Error refusal(fmt::format_string<Args...> format, Args&&... args) const {
-    return Error(ExitCode::verification_failed, "{}: {}", origin_, fmt::format(format, std::forward<Args>(args)...));
+    return Error(ExitCode::verification_failed, "{}: {}", origin_,
+                 fmt::format(format, std::forward<Args>(args)...));
   }
 
   [[nodiscard]] Json parse(const std::string& text) const {
@@ -39,7 +40,8 @@ class Document {
 
   [[nodiscard]] const Json& object(const Json& parent, const std::string& key) const {
     const auto found = parent.find(key);
-    if (found == parent.end() || !found->is_object()) throw refusal("the signed index has no object '{}'", key);
+    if (found == parent.end() || !found->is_object())
+      throw refusal("the signed index has no object '{}'", key);
     return *found;
   }
 
@@ -51,7 +53,8 @@ class Document {
 
   void require(const Json& parent, const std::string& key, const std::string& expected) const {
     const std::string found = text(parent, key);
-    if (found != expected) throw refusal("the signed index has {} '{}' where '{}' is expected", key, found, expected);
+    if (found != expected)
+      throw refusal("the signed index has {} '{}' where '{}' is expected", key, found, expected);
   }
 
  private:
@@ -63,16 +66,20 @@ Release read_item(const Document& document, const Json& item, const std::string&
                   .path = document.text(item, "path"),
                   .sha256 = document.text(item, "sha256")};
   const std::optional<Serial> serial = parse_serial(serial_text);
-  if (!serial) throw document.refusal("the signed index has the serial '{}', not YYYYMMDD or YYYYMMDD.N", serial_text);
+  if (!serial)
+    throw document.refusal("the signed index has the serial '{}', not YYYYMMDD or YYYYMMDD.N", serial_text);
   release.serial = *serial;
-  if (!is_safe_path(release.path)) throw document.refusal("the signed index has the unsafe path '{}'", release.path);
-  if (!is_sha256(release.sha256)) throw document.refusal("the signed index has the digest '{}'", release.sha256);
+  if (!is_safe_path(release.path))
+    throw document.refusal("the signed index has the unsafe path '{}'", release.path);
+  if (!is_sha256(release.sha256))
+    throw document.refusal("the signed index has the digest '{}'", release.sha256);
   const auto size = item.find("size");
-  if (size == item.end() || !size->is_number_unsigned()) throw document.refusal("serial {} has no size", serial_text);
+  if (size == item.end() || !size->is_number_unsigned())
+    throw document.refusal("serial {} has no size", serial_text);
   release.size = {size->get<std::uint64_t>()};
   if (release.size.bytes == 0 || release.size > kLargestImage) {
-    throw document.refusal("serial {} is {} long, the most is {}", serial_text, format_byte_size(release.size),
-                           format_byte_size(kLargestImage));
+    throw document.refusal("serial {} is {} long, the most is {}", serial_text,
+                           format_byte_size(release.size), format_byte_size(kLargestImage));
   }
   return release;
 }
@@ -95,7 +102,8 @@ std::optional<Serial> parse_serial(std::string_view text) {
   return Serial{*date, *revision};
 }
 
-std::vector<Release> parse_release_index(const std::string& text, const BaseSource& source, const std::string& origin) {
+std::vector<Release> parse_release_index(const std::string& text, const BaseSource& source,
+                                         const std::string& origin) {
   const Document document(origin);
   const Json index = document.parse(text);
   document.require(index, "format", "products:1.0");
@@ -111,8 +119,10 @@ std::vector<Release> parse_release_index(const std::string& text, const BaseSour
     document.require(item, "ftype", source.item);
     releases.push_back(read_item(document, item, serial));
   }
-  if (releases.empty()) throw document.refusal("the signed index has no released '{}' of '{}'", source.item, source.product);
-  std::sort(releases.begin(), releases.end(), [](const Release& a, const Release& b) { return a.serial < b.serial; });
+  if (releases.empty())
+    throw document.refusal("the signed index has no released '{}' of '{}'", source.item, source.product);
+  std::sort(releases.begin(), releases.end(),
+            [](const Release& a, const Release& b) { return a.serial < b.serial; });
   return releases;
 }
 
@@ -127,12 +137,15 @@ std::map<std::string, std::string> parse_checksums(std::string_view text, const 
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(end + 1);
     if (line.ends_with('\r')) throw refusal("the line ends with CR LF");
-    if (line.size() < 67 || !is_sha256(line.substr(0, 64)) || line[64] != ' ' || (line[65] != '*' && line[65] != ' ')) {
+    if (line.size() < 67 || !is_sha256(line.substr(0, 64)) || line[64] != ' ' ||
+        (line[65] != '*' && line[65] != ' ')) {
       throw refusal("the line is no SHA-256 digest with a file name");
     }
     const std::string name(line.substr(66));
-    if (!is_safe_path(name) || name.find('/') != std::string::npos) throw refusal(fmt::format("the file name '{}' is unsafe", name));
-    if (!digests.emplace(name, line.substr(0, 64)).second) throw refusal(fmt::format("'{}' is listed twice", name));
+    if (!is_safe_path(name) || name.find('/') != std::string::npos)
+      throw refusal(fmt::format("the file name '{}' is unsafe", name));
+    if (!digests.emplace(name, line.substr(0, 64)).second)
+      throw refusal(fmt::format("'{}' is listed twice", name));
   }
   return digests;
 }
@@ -142,7 +155,9 @@ bool is_safe_path(std::string_view path) {
   for (std::size_t at = 0; at <= path.size();) {
     const std::size_t end = std::min(path.find('/', at), path.size());
     const std::string_view part = path.substr(at, end - at);
-    if (part.empty() || part == "." || part == ".." || part.find_first_not_of(kAllowed) != std::string_view::npos) return false;
+    if (part.empty() || part == "." || part == ".." ||
+        part.find_first_not_of(kAllowed) != std::string_view::npos)
+      return false;
     at = end + 1;
   }
   return true;

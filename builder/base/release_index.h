@@ -32,18 +32,20 @@ struct Release {
   bool operator==(const Release&) const = default;
 };
 
-/// The released images of the source's product, oldest first; versions with another label than "release" or without the
-/// item wanted are left out. 'text' is a simplestreams products:1.0 document, already believed; what is wrong in it all
-/// the same is refused. Throws Error (verification failed) that begins with 'origin'.
+/// The released images of the source's product, oldest first; versions with another label than "release" or
+/// without the item wanted are left out. 'text' is a simplestreams products:1.0 document, already believed;
+/// what is wrong in it all the same is refused. Throws Error (verification failed) that begins with 'origin'.
 [[nodiscard]] std::vector<Release> parse_release_index(const std::string& text, const BaseSource& source,
                                                        const std::string& origin);
 
-/// The digests of a SHA256SUMS by file name, read strictly: every line is a lower-case digest, a blank, '*' or a blank,
-/// and a plain file name that no other line has; "\n" ends each. Throws Error (verification failed) that begins with
-/// "ORIGIN:LINE".
-[[nodiscard]] std::map<std::string, std::string> parse_checksums(std::string_view text, const std::string& origin);
+/// The digests of a SHA256SUMS by file name, read strictly: every line is a lower-case digest, a blank, '*'
+/// or a blank, and a plain file name that no other line has; "\n" ends each. Throws Error (verification
+/// failed) that begins with "ORIGIN:LINE".
+[[nodiscard]] std::map<std::string, std::string> parse_checksums(std::string_view text,
+                                                                 const std::string& origin);
 
-/// True for a relative path of letters, digits and "._+~-" between slashes, without "." or ".." or empty parts.
+/// True for a relative path of letters, digits and "._+~-" between slashes, without "." or ".." or empty
+/// parts.
 [[nodiscard]] bool is_safe_path(std::string_view path);
 
 }  // namespace imgbuild

@@ -51,7 +51,8 @@ const Words* find(const std::vector<Words>& lines, std::string_view keyword) {
 
 template <typename... Args>
 [[noreturn]] void refuse(const std::string& origin, fmt::format_string<Args...> format, Args&&... args) {
-  throw Error(ExitCode::verification_failed, "{}: {}", origin, fmt::format(format, std::forward<Args>(args)...));
+  throw Error(ExitCode::verification_failed, "{}: {}", origin,
+              fmt::format(format, std::forward<Args>(args)...));
 }
 
 struct Verdict {
@@ -90,7 +91,8 @@ bool is_strong_hash(std::string_view algorithm) {
 std::chrono::sys_seconds read_time(std::string_view text, const std::string& origin) {
   std::int64_t seconds = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error != std::errc() || end != text.data() + text.size()) refuse(origin, "gpgv gave the time '{}'", text);
+  if (error != std::errc() || end != text.data() + text.size())
+    refuse(origin, "gpgv gave the time '{}'", text);
   return std::chrono::sys_seconds(std::chrono::seconds(seconds));
 }
 
@@ -105,8 +107,10 @@ Signature judge_status(std::string_view status, std::string_view pinned, const s
     refuse(origin, "gpgv does not call its signature good");
   }
   const Words& field = *valid;
-  if (field[10] != pinned) refuse(origin, "it is signed by the foreign key '{}', not by '{}'", field[10], pinned);
-  if (field[1] != pinned) refuse(origin, "it is signed by the subkey '{}', only the primary key is pinned", field[1]);
+  if (field[10] != pinned)
+    refuse(origin, "it is signed by the foreign key '{}', not by '{}'", field[10], pinned);
+  if (field[1] != pinned)
+    refuse(origin, "it is signed by the subkey '{}', only the primary key is pinned", field[1]);
   if (!is_strong_hash(field[8])) refuse(origin, "it is signed over a weak digest (algorithm {})", field[8]);
   if (field[9] != "00" && field[9] != "01") refuse(origin, "its signature has the class {}", field[9]);
   return {.signer = std::string(field[1]), .made = read_time(field[3], origin)};
@@ -120,8 +124,8 @@ SignatureVerifier::SignatureVerifier(const SigningKey& key, const fs::path& fold
 }
 
 Signature SignatureVerifier::run_gpgv(std::vector<std::string> arguments, const std::string& origin) const {
-  std::vector<std::string> all = {"--homedir", folder_.native(), "--keyring", (folder_ / "keyring.gpg").native(),
-                                  "--status-fd", "1"};
+  std::vector<std::string> all = {
+      "--homedir", folder_.native(), "--keyring", (folder_ / "keyring.gpg").native(), "--status-fd", "1"};
   all.insert(all.end(), arguments.begin(), arguments.end());
   const CommandResult result = runner_.run({.program = "gpgv", .arguments = all, .timeout = kGpgvTimeout});
   const Signature signature = judge_status(result.out, key_.fingerprint, origin);

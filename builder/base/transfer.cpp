@@ -70,11 +70,13 @@ void accept_head(const std::string& url, PartialFile& file, const ExpectedSize& 
     }
     total = range->total;
   } else {
-    file.restart(head.etag.starts_with("W/") ? "" : head.etag);  // all of it comes: first time, changed, or no ranges there
+    file.restart(head.etag.starts_with("W/")
+                     ? ""
+                     : head.etag);  // all of it comes: first time, changed, or no ranges there
   }
   if (total && expected.exact == ExpectedSize::Exact::yes && *total != expected.most.bytes) {
-    throw Error(ExitCode::verification_failed, "{}: the server has {} bytes, but {} were published", url, *total,
-                expected.most.bytes);
+    throw Error(ExitCode::verification_failed, "{}: the server has {} bytes, but {} were published", url,
+                *total, expected.most.bytes);
   }
   if (total && *total > expected.most.bytes) {
     throw Error(ExitCode::verification_failed, "{}: is longer than {}", url, format_byte_size(expected.most));
@@ -128,7 +130,8 @@ void Downloader::retry(const std::function<void()>& attempt) {
 std::optional<std::string> Downloader::get_text(const std::string& url, ByteSize limit) {
   std::string text;
   const auto refuse_longer = [&](std::uint64_t size) {
-    if (size > limit.bytes) throw Error(ExitCode::verification_failed, "{}: is longer than {}", url, format_byte_size(limit));
+    if (size > limit.bytes)
+      throw Error(ExitCode::verification_failed, "{}: is longer than {}", url, format_byte_size(limit));
   };
   long status = 0;
   retry([&] {

@@ -2,12 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <csignal>
-
 #include "unit/base/release_site.h"
 #include "util/digest.h"
 #include "util/error.h"
-#include "util/interrupt.h"
 
 namespace imgbuild {
 namespace {
@@ -15,7 +12,8 @@ namespace {
 namespace fs = std::filesystem;
 using Texts = std::vector<std::string>;
 
-const std::string kCheck = "\nhint: check the network, https_proxy, or name a mirror with --mirror or IMGBUILD_MIRROR";
+const std::string kCheck =
+    "\nhint: check the network, https_proxy, or name a mirror with --mirror or IMGBUILD_MIRROR";
 
 // What is accepted.
 
@@ -122,13 +120,15 @@ TEST(Fetch, RefusesADigestThatWasNeverReleased) {
   site.options.pinned_sha256 = std::string(64, 'a');
   EXPECT_EQ(site.refusal(ExitCode::verification_failed),
             "SITE/streams/v1/test.sjson: has no release of 'test' with SHA-256 '" + std::string(64, 'a') +
-                "'\nhint: the newest is serial 20260301 with SHA-256 '" + sha256(ReleaseSite::content()) + "'");
+                "'\nhint: the newest is serial 20260301 with SHA-256 '" + sha256(ReleaseSite::content()) +
+                "'");
 }
 
 TEST(Fetch, RefusesADigestThatIsNone) {
   ReleaseSite site;
   site.options.pinned_sha256 = "ABC";
-  EXPECT_EQ(site.refusal(ExitCode::bad_input), "pinned digest 'ABC': is no SHA-256 (64 lower-case hex digits)");
+  EXPECT_EQ(site.refusal(ExitCode::bad_input),
+            "pinned digest 'ABC': is no SHA-256 (64 lower-case hex digits)");
 }
 
 TEST(Fetch, TakesAMirrorInThePlaceOfTheSite) {
@@ -142,14 +142,16 @@ TEST(Fetch, TakesAMirrorInThePlaceOfTheSite) {
 TEST(Fetch, RefusesAMirrorWithoutTls) {
   ReleaseSite site;
   site.options.mirror = "http://mirror.example.org/ubuntu";
-  EXPECT_EQ(site.refusal(ExitCode::bad_input), "mirror 'http://mirror.example.org/ubuntu': only https is allowed");
+  EXPECT_EQ(site.refusal(ExitCode::bad_input),
+            "mirror 'http://mirror.example.org/ubuntu': only https is allowed");
 }
 
 TEST(Fetch, GoesThroughTheProxyGiven) {
   ReleaseSite site;
   site.publish_signed();
   site.options.proxy = "http://127.0.0.1:1";
-  EXPECT_EQ(site.refusal(ExitCode::network), "SITE/streams/v1/test.sjson: no connection to the server" + kCheck);
+  EXPECT_EQ(site.refusal(ExitCode::network),
+            "SITE/streams/v1/test.sjson: no connection to the server" + kCheck);
 }
 
 TEST(Fetch, RefusesAServerWithACertificateOfAStranger) {
@@ -157,164 +159,9 @@ TEST(Fetch, RefusesAServerWithACertificateOfAStranger) {
   site.publish_signed();
   site.options.ca_file = "";
   EXPECT_EQ(site.refusal(ExitCode::verification_failed),
-            "SITE/streams/v1/test.sjson: the server is not trusted: SSL certificate problem: unable to get local issuer "
+            "SITE/streams/v1/test.sjson: the server is not trusted: SSL certificate problem: unable to get "
+            "local issuer "
             "certificate\nhint: for a mirror or proxy with a certificate of your own set IMGBUILD_CA_FILE");
-}
-
-// Signatures.
-
-TEST(Fetch, RefusesAnIndexOfAForeignKey) {
-  ReleaseSite site;
-  site.publish();
-  site.sign({.key = TestKey::foreign});
-  EXPECT_EQ(site.refusal(ExitCode::verification_failed),
-            "SITE/streams/v1/test.sjson: it is signed by the foreign key '" + public_key(TestKey::foreign).fingerprint.substr(24) +
-                "', not by '" + site.source.key.fingerprint + "'");
-}
-
-TEST(Fetch, RefusesAnIndexOfAnExpiredKey) {
-  ReleaseSite site;
-  site.source.key = public_key(TestKey::expired);
-  site.publish();
-  site.sign({.key = TestKey::expired, .time = "20150601T000000"});
-  EXPECT_EQ(site.refusal(ExitCode::verification_failed), "SITE/streams/v1/test.sjson: it is signed by a key that has expired");
-}
-
-TEST(Fetch, RefusesAnIndexOfARevokedKey) {
-  ReleaseSite site;
-  site.source.key = public_key(TestKey::revoked);
-  site.publish();
-  site.sign({.key = TestKey::revoked});
-  EXPECT_EQ(site.refusal(ExitCode::verification_failed), "SITE/streams/v1/test.sjson: it is signed by a key that has been revoked");
-}
-
-TEST(Fetch, RefusesATamperedIndex) {
-  ReleaseSite site;
-  site.publish_signed();
-  std::string index = site.read(kIndexPath);
-  index.replace(index.find("20260301"), 8, "20260302");
-  site.write(kIndexPath, index);
-  EXPECT_EQ(site.refusal(ExitCode::verification_failed),
-            "SITE/streams/v1/test.sjson: its signature is wrong: it is not what was signed");
-}
-
-TEST(Fetch, RefusesAnUnsignedIndex) {
-  ReleaseSite site;
-  site.publish_signed();
-  site.write(kIndexPath, "{\"format\": \"products:1.0\"}\n");
-  EXPECT_EQ(site.refusal(ExitCode::verification_failed), "SITE/streams/v1/test.sjson: it holds no signature");
-}
-
-TEST(Fetch, AsksForNothingElseBeforeTheIndexIsBelieved) {
-  ReleaseSite site;
-  site.publish();
-  site.sign({.key = TestKey::foreign});
-  (void)site.refusal(ExitCode::verification_failed);
-  EXPECT_EQ(site.requests(ReleaseSite::sums()).size() + site.requests(ReleaseSite::image()).size(), 0u);
-}
-
-TEST(Fetch, RefusesChecksumsWithoutTheirSignature) {
-  ReleaseSite site;
-  site.publish_signed();
-  site.remove(ReleaseSite::sums() + ".gpg");
-  EXPECT_EQ(site.refusal(ExitCode::verification_failed),
-            "SITE/server/release-20260301/SHA256SUMS.gpg: the server has no such file, and nothing is accepted unsigned");
-}
-
-TEST(Fetch, RefusesTamperedChecksums) {
-  ReleaseSite site;
-  site.publish_signed();
-  site.write(ReleaseSite::sums(), site.read(ReleaseSite::sums()) + std::string(64, 'a') + " *more.img\n");
-  EXPECT_EQ(site.refusal(ExitCode::verification_failed),
-            "SITE/server/release-20260301/SHA256SUMS: its signature is wrong: it is not what was signed");
-}
-
-TEST(Fetch, RefusesSignedChecksumsOfAnotherImage) {
-  ReleaseSite site;
-  site.publish();
-  site.write(ReleaseSite::sums(), std::string(64, 'a') + " *disk-amd64.img\n");
-  site.sign();
-  EXPECT_EQ(site.refusal(ExitCode::verification_failed),
-            "SITE/server/release-20260301/SHA256SUMS: says SHA-256 '" + std::string(64, 'a') +
-                "' of 'disk-amd64.img', but the index says '" + sha256(ReleaseSite::content()) + "'");
-}
-
-TEST(Fetch, RefusesSignedChecksumsWithTwoLinesForOneName) {
-  ReleaseSite site;
-  site.publish();
-  site.write(ReleaseSite::sums(), site.read(ReleaseSite::sums()) + std::string(64, 'a') + " *disk-amd64.img\n");
-  site.sign();
-  EXPECT_EQ(site.refusal(ExitCode::verification_failed),
-            "SITE/server/release-20260301/SHA256SUMS:3: 'disk-amd64.img' is listed twice");
-}
-
-TEST(Fetch, RefusesSignedChecksumsThatDoNotListTheImage) {
-  ReleaseSite site;
-  site.publish();
-  site.write(ReleaseSite::sums(), std::string(64, 'a') + " *other.img\n");
-  site.sign();
-  EXPECT_EQ(site.refusal(ExitCode::verification_failed),
-            "SITE/server/release-20260301/SHA256SUMS: does not list 'disk-amd64.img'");
-}
-
-// Old statements.
-
-TEST(Fetch, RefusesAnIndexOlderThanOneSeen) {
-  ReleaseSite site;
-  site.publish({.serial = "20260201"});
-  site.sign();
-  const std::string old_index = site.read(kIndexPath);
-  site.publish_signed({.serial = "20260301"});
-  EXPECT_EQ(site.fetch_serial(), "20260301");
-  site.write(kIndexPath, old_index);
-  EXPECT_EQ(site.fetch_serial(),
-            "SITE/streams/v1/test.sjson: its newest serial is 20260201, but 20260301 was seen before\nhint: --allow-old accepts it");
-}
-
-TEST(Fetch, RemembersTheNewestSerialSeenEvenIfItsImageNeverCame) {
-  ReleaseSite site;
-  site.publish({.serial = "20260201"});
-  site.sign();
-  const std::string old_index = site.read(kIndexPath);
-  site.publish_signed({.serial = "20260301"});
-  site.remove(ReleaseSite::image());
-  EXPECT_EQ(site.refusal(ExitCode::network), "SITE/" + ReleaseSite::image() + ": the server answers with status 404");
-  site.write(kIndexPath, old_index);
-  EXPECT_EQ(site.refusal(ExitCode::verification_failed),
-            "SITE/streams/v1/test.sjson: its newest serial is 20260201, but 20260301 was seen before\nhint: --allow-old accepts it");
-}
-
-TEST(Fetch, AcceptsAnOlderIndexWhenToldToAndSaysSo) {
-  ReleaseSite site;
-  site.publish({.serial = "20260201"});
-  site.sign();
-  const std::string old_index = site.read(kIndexPath);
-  site.publish_signed({.serial = "20260301"});
-  EXPECT_EQ(site.fetch_serial(), "20260301");
-  site.write(kIndexPath, old_index);
-  site.options.allow_old = FetchOptions::AllowOld::yes;
-  EXPECT_EQ(site.fetch_serial(), "20260201");
-  EXPECT_EQ(site.shortened(site.status.notes.at(0)),
-            "SITE/streams/v1/test.sjson: its newest serial is 20260201, but 20260301 was seen before, allowed by --allow-old");
-}
-
-TEST(Fetch, RefusesAFrozenIndex) {
-  ReleaseSite site;
-  site.publish();
-  site.sign({.time = "20260101T000000"});
-  site.options.max_age = std::chrono::hours(24);
-  EXPECT_EQ(site.refusal(ExitCode::verification_failed),
-            "SITE/streams/v1/test.sjson: was signed more than 1 days ago\nhint: --allow-old accepts it");
-}
-
-TEST(Fetch, RefusesToForgetWhatItSaw) {
-  ReleaseSite site;
-  site.publish_signed();
-  EXPECT_EQ(site.fetch_serial(), "20260301");
-  io::write_file(site.options.cache / "downloads/test.json", "{}", 0600);
-  EXPECT_EQ(site.fetch_serial(), (site.options.cache / "downloads/test.json").native() +
-                                     ": is damaged\nhint: remove it; imgbuild then no longer knows which serial of the base "
-                                     "was the newest it saw");
 }
 
 // Without a network.
@@ -326,7 +173,8 @@ TEST(Fetch, UsesTheCacheWhenTheServerIsGone) {
   site.treat(kIndexPath, R"({"drop": true})");
   EXPECT_EQ(site.fetch_serial(), "20260301");
   EXPECT_EQ(site.shortened(site.status.notes.back()),
-            "SITE/streams/v1/test.sjson: the connection broke after 0 bytes; using serial 20260301 of 'test' from the cache");
+            "SITE/streams/v1/test.sjson: the connection broke after 0 bytes; using serial 20260301 of 'test' "
+            "from the cache");
 }
 
 TEST(Fetch, UsesNoCacheAfterARefusal) {
@@ -349,7 +197,8 @@ TEST(Fetch, AsksNobodyWhenToldNotTo) {
 TEST(Fetch, SaysWhenTheCacheHasNothing) {
   ReleaseSite site;
   site.options.network = FetchOptions::Network::no;
-  EXPECT_EQ(site.refusal(ExitCode::network), "base 'test': is not in the cache, and the network is not to be used");
+  EXPECT_EQ(site.refusal(ExitCode::network),
+            "base 'test': is not in the cache, and the network is not to be used");
 }
 
 TEST(Fetch, UsesNoDamagedImageWithoutANetwork) {
@@ -359,7 +208,8 @@ TEST(Fetch, UsesNoDamagedImageWithoutANetwork) {
   io::remove_file(disk.path);
   io::write_file(disk.path, "flipped", 0600);
   site.options.network = FetchOptions::Network::no;
-  EXPECT_EQ(site.refusal(ExitCode::network), "base 'test': is not in the cache, and the network is not to be used");
+  EXPECT_EQ(site.refusal(ExitCode::network),
+            "base 'test': is not in the cache, and the network is not to be used");
 }
 
 TEST(Fetch, UsesNoCachedImageWhoseIndexIsTooOld) {
@@ -371,57 +221,6 @@ TEST(Fetch, UsesNoCachedImageWhoseIndexIsTooOld) {
   site.options.max_age = std::chrono::hours(24);
   site.options.network = FetchOptions::Network::no;
   EXPECT_EQ(site.fetch_serial(), "base 'test': is not in the cache, and the network is not to be used");
-}
-
-// Sources that sign nothing.
-
-BaseSource pinned_source(const ReleaseSite& site) {
-  return {.name = "test",
-          .base_url = site.source.base_url,
-          .trust = BaseSource::Trust::pinned_digest,
-          .image_path = "server/release-{serial}/disk-amd64.img"};
-}
-
-TEST(Fetch, RefusesAnUnsignedSourceWithoutAPin) {
-  ReleaseSite site;
-  site.source = pinned_source(site);
-  site.source.base_url = "https://example.org/";
-  EXPECT_EQ(site.refusal(ExitCode::verification_failed),
-            "base 'test': its publisher signs nothing, so only a serial with a SHA-256 pinned by you is accepted\n"
-            "hint: choose a serial at https://example.org/, have its image's SHA-256 from somebody you trust, and give both");
-}
-
-TEST(Fetch, AcceptsAnUnsignedSourceByItsPin) {
-  ReleaseSite site;
-  site.publish();
-  site.source = pinned_source(site);
-  site.options.serial = "20260301";
-  site.options.pinned_sha256 = sha256(ReleaseSite::content());
-  const VerifiedDisk disk = site.fetch_disk();
-  EXPECT_EQ(disk.signer, "");
-  EXPECT_EQ(disk.size, ByteSize{200'000});
-}
-
-TEST(Fetch, RefusesAnUnsignedImageWithAnotherDigest) {
-  ReleaseSite site;
-  site.publish();
-  site.source = pinned_source(site);
-  site.options.serial = "20260301";
-  site.options.pinned_sha256 = std::string(64, 'a');
-  EXPECT_EQ(site.refusal(ExitCode::verification_failed),
-            "SITE/" + ReleaseSite::image() + ": has the SHA-256 '" + sha256(ReleaseSite::content()) + "', but '" +
-                std::string(64, 'a') + "' is expected");
-}
-
-TEST(Fetch, NeedsNoNetworkForAPinInTheCache) {
-  ReleaseSite site;
-  site.publish();
-  site.source = pinned_source(site);
-  site.options.serial = "20260301";
-  site.options.pinned_sha256 = sha256(ReleaseSite::content());
-  EXPECT_EQ(site.fetch_serial(), "20260301");
-  EXPECT_EQ(site.fetch_serial(), "20260301");
-  EXPECT_EQ(site.requests(ReleaseSite::image()).size(), 1u);
 }
 
 // The table.

@@ -29,15 +29,17 @@ struct Version {
 };
 
 std::string to_json(const Version& version) {
-  return fmt::format(R"("{}": {{"label": "{}", "items": {{"{}": {{"ftype": "{}", "path": "{}", "sha256": "{}", "size": {}}}}}}})",
-                     version.serial, version.label, version.item, version.type, version.path, version.sha256, version.size);
+  return fmt::format(
+      R"("{}": {{"label": "{}", "items": {{"{}": {{"ftype": "{}", "path": "{}", "sha256": "{}", "size": {}}}}}}})",
+      version.serial, version.label, version.item, version.type, version.path, version.sha256, version.size);
 }
 
 std::string index_of(const std::vector<Version>& versions) {
   std::string list;
   for (const Version& version : versions) list += (list.empty() ? "" : ", ") + to_json(version);
   return R"({"format": "products:1.0", "content_id": "com.example:released", "products": {"com.example:server:1:amd64": )"
-         R"({"arch": "amd64", "versions": {)" + list + "}}}}";
+         R"({"arch": "amd64", "versions": {)" +
+         list + "}}}}";
 }
 
 std::string error_of(const std::string& index) {
@@ -56,7 +58,8 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 
 std::vector<std::string> serials_of(const std::vector<Version>& versions) {
   std::vector<std::string> serials;
-  for (const Release& release : parse_release_index(index_of(versions), kSource, "index")) serials.push_back(release.serial_text);
+  for (const Release& release : parse_release_index(index_of(versions), kSource, "index"))
+    serials.push_back(release.serial_text);
   return serials;
 }
 
@@ -73,7 +76,10 @@ TEST(ReleaseIndex, GivesWhatIsNeededToFetch) {
 }
 
 TEST(ReleaseIndex, SortsSerialsAsNumbers) {
-  EXPECT_EQ(serials_of({{.serial = "20260201.10"}, {.serial = "20260201"}, {.serial = "20251231.11"}, {.serial = "20260201.9"}}),
+  EXPECT_EQ(serials_of({{.serial = "20260201.10"},
+                        {.serial = "20260201"},
+                        {.serial = "20251231.11"},
+                        {.serial = "20260201.9"}}),
             (Texts{"20251231.11", "20260201", "20260201.9", "20260201.10"}));
 }
 
@@ -96,8 +102,9 @@ TEST(ReleaseIndex, RefusesAnotherArchitecture) {
 }
 
 TEST(ReleaseIndex, RefusesAnotherSignedFile) {
-  EXPECT_EQ(error_of(replaced(index_of({{}}), "com.example:released", "com.example:daily")),
-            "index: the signed index has content_id 'com.example:daily' where 'com.example:released' is expected");
+  EXPECT_EQ(
+      error_of(replaced(index_of({{}}), "com.example:released", "com.example:daily")),
+      "index: the signed index has content_id 'com.example:daily' where 'com.example:released' is expected");
 }
 
 TEST(ReleaseIndex, RefusesAnotherFormat) {
@@ -110,7 +117,9 @@ TEST(ReleaseIndex, RefusesAnotherProduct) {
             "index: the signed index has no object 'com.example:server:1:amd64'");
 }
 
-TEST(ReleaseIndex, RefusesTextThatIsNoJson) { EXPECT_EQ(error_of("<html>"), "index: the signed index is no JSON object"); }
+TEST(ReleaseIndex, RefusesTextThatIsNoJson) {
+  EXPECT_EQ(error_of("<html>"), "index: the signed index is no JSON object");
+}
 
 TEST(ReleaseIndex, RefusesEveryTruncation) {
   const std::string whole = index_of({{}});
@@ -142,7 +151,8 @@ TEST(ReleaseIndex, RefusesAnEmptyImage) {
 }
 
 TEST(ReleaseIndex, RefusesAHugeImage) {
-  EXPECT_EQ(error_of(index_of({{.size = "4294967297"}})), "index: serial 20260101 is 4.0 GiB long, the most is 4 GiB");
+  EXPECT_EQ(error_of(index_of({{.size = "4294967297"}})),
+            "index: serial 20260101 is 4.0 GiB long, the most is 4 GiB");
 }
 
 TEST(ReleaseIndex, RefusesANegativeSize) {
@@ -150,12 +160,14 @@ TEST(ReleaseIndex, RefusesANegativeSize) {
 }
 
 TEST(ReleaseIndex, RefusesAnItemOfAnotherType) {
-  EXPECT_EQ(error_of(index_of({{.type = "ova"}})), "index: the signed index has ftype 'ova' where 'disk1.img' is expected");
+  EXPECT_EQ(error_of(index_of({{.type = "ova"}})),
+            "index: the signed index has ftype 'ova' where 'disk1.img' is expected");
 }
 
 TEST(SafePath, IsRelativeAndPlain) {
   EXPECT_TRUE(is_safe_path("server/releases/noble/release-20260101.1/ubuntu_24.04~a+b.img"));
-  for (const char* path : {"", "/a", "a/", "a//b", "..", "a/../b", "./a", "a b", "a\\b", "a%2e", "a?b", "a#b", "a:b", "a\n"}) {
+  for (const char* path :
+       {"", "/a", "a/", "a//b", "..", "a/../b", "./a", "a b", "a\\b", "a%2e", "a?b", "a#b", "a:b", "a\n"}) {
     EXPECT_FALSE(is_safe_path(path)) << path;
   }
 }
@@ -164,7 +176,8 @@ TEST(Serial, IsADateWithARevision) {
   EXPECT_EQ(parse_serial("20240423"), (Serial{20240423, 0}));
   EXPECT_EQ(parse_serial("20240423.12"), (Serial{20240423, 12}));
   EXPECT_EQ(parse_serial("20231013-1532"), (Serial{20231013, 1532}));
-  for (const char* text : {"", "2024042", "latest", "20240423.", "20240423.1.2", "20240423x1", "-2024042", "20240423.-1", "../20240423"}) {
+  for (const char* text : {"", "2024042", "latest", "20240423.", "20240423.1.2", "20240423x1", "-2024042",
+                           "20240423.-1", "../20240423"}) {
     EXPECT_EQ(parse_serial(text), std::nullopt) << text;
   }
 }
@@ -180,29 +193,39 @@ std::string checksum_error(const std::string& text) {
 }
 
 TEST(Checksums, AreReadInBothModes) {
-  const std::map<std::string, std::string> digests = parse_checksums(kDigest + " *a.img\n" + kDigest + "  b.img\n", "SHA256SUMS");
+  const std::map<std::string, std::string> digests =
+      parse_checksums(kDigest + " *a.img\n" + kDigest + "  b.img\n", "SHA256SUMS");
   EXPECT_EQ(digests, (std::map<std::string, std::string>{{"a.img", kDigest}, {"b.img", kDigest}}));
 }
 
 TEST(Checksums, OfUbuntuAreRead) {
-  const auto digests = parse_checksums(io::read_file(IMGBUILD_SOURCE_DIR "/tests/data/base/ubuntu-noble-SHA256SUMS"), "SHA256SUMS");
-  EXPECT_EQ(digests.at("noble-server-cloudimg-amd64.img"), "6a81c37564db9b1ee84e141922625e1d7c5b389b99bb3c572e0243607d5bb4d2");
+  const auto digests = parse_checksums(
+      io::read_file(IMGBUILD_SOURCE_DIR "/tests/data/base/ubuntu-noble-SHA256SUMS"), "SHA256SUMS");
+  EXPECT_EQ(digests.at("noble-server-cloudimg-amd64.img"),
+            "6a81c37564db9b1ee84e141922625e1d7c5b389b99bb3c572e0243607d5bb4d2");
 }
 
 TEST(Checksums, RefuseTwoLinesForOneName) {
-  EXPECT_EQ(checksum_error(kDigest + " *a.img\n" + std::string(64, 'b') + " *a.img\n"), "SHA256SUMS:2: 'a.img' is listed twice");
+  EXPECT_EQ(checksum_error(kDigest + " *a.img\n" + std::string(64, 'b') + " *a.img\n"),
+            "SHA256SUMS:2: 'a.img' is listed twice");
 }
 
 TEST(Checksums, RefuseTwoLinesForOneNameInBothModes) {
-  EXPECT_EQ(checksum_error(kDigest + " *a.img\n" + kDigest + "  a.img\n"), "SHA256SUMS:2: 'a.img' is listed twice");
+  EXPECT_EQ(checksum_error(kDigest + " *a.img\n" + kDigest + "  a.img\n"),
+            "SHA256SUMS:2: 'a.img' is listed twice");
 }
 
-TEST(Checksums, RefuseCrLf) { EXPECT_EQ(checksum_error(kDigest + " *a.img\r\n"), "SHA256SUMS:1: the line ends with CR LF"); }
+TEST(Checksums, RefuseCrLf) {
+  EXPECT_EQ(checksum_error(kDigest + " *a.img\r\n"), "SHA256SUMS:1: the line ends with CR LF");
+}
 
-TEST(Checksums, RefuseAnUnfinishedLine) { EXPECT_EQ(checksum_error(kDigest + " *a.img"), "SHA256SUMS:1: the line is cut off"); }
+TEST(Checksums, RefuseAnUnfinishedLine) {
+  EXPECT_EQ(checksum_error(kDigest + " *a.img"), "SHA256SUMS:1: the line is cut off");
+}
 
 TEST(Checksums, RefuseAnotherMode) {
-  EXPECT_EQ(checksum_error(kDigest + " ?a.img\n"), "SHA256SUMS:1: the line is no SHA-256 digest with a file name");
+  EXPECT_EQ(checksum_error(kDigest + " ?a.img\n"),
+            "SHA256SUMS:1: the line is no SHA-256 digest with a file name");
 }
 
 TEST(Checksums, RefuseUpperCaseAndOtherDigests) {

@@ -20,7 +20,8 @@ class Server {
  public:
   Server()
       : folder_(testing::TempDir(), "server"),
-        process_({.program = "/usr/bin/python3", .arguments = {IMGBUILD_SOURCE_DIR "/tests/base_server.py", folder_.path().native()}},
+        process_({.program = "/usr/bin/python3",
+                  .arguments = {IMGBUILD_SOURCE_DIR "/tests/base_server.py", folder_.path().native()}},
                  nullptr) {
     const fs::path port = folder_.path() / "port";
     while (!fs::exists(port)) {  // it makes its certificate first
@@ -48,7 +49,9 @@ std::string test_name() { return testing::UnitTest::GetInstance()->current_test_
 }  // namespace
 
 ReleaseSite::ReleaseSite()
-    : folder_(server().folder() / test_name()), url_(server().url() + test_name() + "/"), cache_(testing::TempDir(), "cache") {
+    : folder_(server().folder() / test_name()),
+      url_(server().url() + test_name() + "/"),
+      cache_(testing::TempDir(), "cache") {
   source = {.name = "test",
             .base_url = url_,
             .key = public_key(TestKey::good),
@@ -63,12 +66,17 @@ ReleaseSite::ReleaseSite()
   options.retry_delay = std::chrono::milliseconds(1);
 }
 
-std::string ReleaseSite::image(const std::string& serial) { return "server/release-" + serial + "/disk-amd64.img"; }
-std::string ReleaseSite::sums(const std::string& serial) { return "server/release-" + serial + "/SHA256SUMS"; }
+std::string ReleaseSite::image(const std::string& serial) {
+  return "server/release-" + serial + "/disk-amd64.img";
+}
+std::string ReleaseSite::sums(const std::string& serial) {
+  return "server/release-" + serial + "/SHA256SUMS";
+}
 
 std::string ReleaseSite::content(const std::string& serial) {
   std::string bytes;
-  for (int block = 0; bytes.size() < 200'000; ++block) bytes += imgbuild::sha256(fmt::format("{} {}", serial, block));
+  for (int block = 0; bytes.size() < 200'000; ++block)
+    bytes += imgbuild::sha256(fmt::format("{} {}", serial, block));
   return bytes.substr(0, 200'000);
 }
 
@@ -81,19 +89,23 @@ void ReleaseSite::publish(const Published& published) {
   const std::string bytes = published.content.empty() ? content(published.serial) : published.content;
   const std::string digest = imgbuild::sha256(bytes);
   write(image(published.serial), bytes);
-  write(sums(published.serial), digest + " *disk-amd64.img\n" + imgbuild::sha256("other") + " *disk-arm64.img\n");
+  write(sums(published.serial),
+        digest + " *disk-amd64.img\n" + imgbuild::sha256("other") + " *disk-arm64.img\n");
   versions_ += fmt::format(
       R"({}"{}": {{"label": "{}", "items": {{"disk1.img": {{"ftype": "disk1.img", "path": "{}", "sha256": "{}", "size": {}}}}}}})",
-      versions_.empty() ? "" : ", ", published.serial, published.label, image(published.serial), digest, bytes.size());
+      versions_.empty() ? "" : ", ", published.serial, published.label, image(published.serial), digest,
+      bytes.size());
   serials_.push_back(published.serial);
 }
 
 void ReleaseSite::sign(const Signing& signing) {
   const std::string index =
       R"({"format": "products:1.0", "content_id": "com.example:released", "products": {"com.example:server:1:amd64": )"
-      R"({"arch": "amd64", "versions": {)" + versions_ + "}}}}\n";
+      R"({"arch": "amd64", "versions": {)" +
+      versions_ + "}}}}\n";
   write(kIndexPath, clear_sign(index, signing));
-  for (const std::string& serial : serials_) write(sums(serial) + ".gpg", detach_sign(read(sums(serial)), signing));
+  for (const std::string& serial : serials_)
+    write(sums(serial) + ".gpg", detach_sign(read(sums(serial)), signing));
 }
 
 void ReleaseSite::publish_signed(const Published& published) {
@@ -112,14 +124,16 @@ std::vector<Request> ReleaseSite::requests(const std::string& path) const {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = text.find('\n', at);
     const nlohmann::json line = nlohmann::json::parse(text.substr(at, end - at));
-    if (line["path"] == "/" + test_name() + "/" + path) found.push_back({path, line["range"], line["if_range"], line["sent"]});
+    if (line["path"] == "/" + test_name() + "/" + path)
+      found.push_back({path, line["range"], line["if_range"], line["sent"]});
     at = end + 1;
   }
   return found;
 }
 
 std::string ReleaseSite::shortened(std::string message) const {
-  for (std::size_t at; (at = message.find(url_)) != std::string::npos;) message.replace(at, url_.size(), "SITE/");
+  for (std::size_t at; (at = message.find(url_)) != std::string::npos;)
+    message.replace(at, url_.size(), "SITE/");
   return message;
 }
 
@@ -151,7 +165,8 @@ std::string ReleaseSite::refusal(ExitCode code) {
 std::vector<std::string> ReleaseSite::downloads() const {
   std::vector<std::string> names;
   if (!fs::exists(options.cache / "downloads")) return names;
-  for (const auto& entry : fs::directory_iterator(options.cache / "downloads")) names.push_back(entry.path().filename());
+  for (const auto& entry : fs::directory_iterator(options.cache / "downloads"))
+    names.push_back(entry.path().filename());
   std::erase_if(names, [](const std::string& name) { return name.ends_with(".lock"); });
   std::sort(names.begin(), names.end());
   return names;

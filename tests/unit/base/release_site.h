@@ -42,7 +42,8 @@ struct Published {
   std::string content = {};  ///< empty: 200 000 bytes that depend on the serial
 };
 
-/// A release site as Ubuntu's, on tests/base_server.py, with a cache of its own. Nothing is signed until sign().
+/// A release site as Ubuntu's, on tests/base_server.py, with a cache of its own. Nothing is signed until
+/// sign().
 class ReleaseSite {
  public:
   ReleaseSite();
@@ -88,6 +89,15 @@ class ReleaseSite {
   SystemCommandRunner runner_;
 };
 
+/// A site with one good release, whose image the server treats as told.
+struct TreatedImage : ReleaseSite {
+  explicit TreatedImage(const std::string& how) {
+    publish_signed();
+    treat(image(), how);
+  }
+};
+
+inline const std::string kImage = ReleaseSite::image();
 inline const std::string kIndexPath = "streams/v1/test.sjson";
 
 }  // namespace imgbuild

@@ -26,7 +26,8 @@ std::string verdict(const std::string& document, TestKey pinned = TestKey::good)
     EXPECT_EQ(error.code(), ExitCode::verification_failed);
     message = error.describe();
   }
-  if (const std::size_t at = message.find(key.fingerprint); at != std::string::npos) message.replace(at, 40, "PINNED");
+  if (const std::size_t at = message.find(key.fingerprint); at != std::string::npos)
+    message.replace(at, 40, "PINNED");
   return message;
 }
 
@@ -34,7 +35,9 @@ std::string detached_verdict(const std::string& data, const std::string& signatu
   const io::TemporaryDirectory folder(testing::TempDir(), "verify");
   SystemCommandRunner runner;
   try {
-    return SignatureVerifier(public_key(TestKey::good), folder.path(), runner).detached(data, signature, "sums").signer;
+    return SignatureVerifier(public_key(TestKey::good), folder.path(), runner)
+        .detached(data, signature, "sums")
+        .signer;
   } catch (const Error& error) {
     return error.describe();
   }
@@ -50,7 +53,8 @@ TEST(Signature, TellsWhoMadeItAndWhen) {
   const io::TemporaryDirectory folder(testing::TempDir(), "verify");
   SystemCommandRunner runner;
   const SignatureVerifier verifier(public_key(TestKey::good), folder.path(), runner);
-  const Signature signature = verifier.clear_signed(clear_sign(kText, {.time = "20200101T000000"}), "index").signature;
+  const Signature signature =
+      verifier.clear_signed(clear_sign(kText, {.time = "20200101T000000"}), "index").signature;
   EXPECT_EQ(signature.signer, public_key(TestKey::good).fingerprint);
   EXPECT_EQ(signature.made.time_since_epoch().count(), 1577836800);
 }
@@ -66,8 +70,9 @@ TEST(Signature, RefusesAChangedText) {
 }
 
 TEST(Signature, RefusesAnExpiredKey) {
-  EXPECT_EQ(verdict(clear_sign(kText, {.key = TestKey::expired, .time = "20150601T000000"}), TestKey::expired),
-            "index: it is signed by a key that has expired");
+  EXPECT_EQ(
+      verdict(clear_sign(kText, {.key = TestKey::expired, .time = "20150601T000000"}), TestKey::expired),
+      "index: it is signed by a key that has expired");
 }
 
 TEST(Signature, RefusesARevokedKey) {
@@ -91,15 +96,17 @@ TEST(Signature, RefusesAKeyThatIsInTheRingButNotPinned) {
     (void)verifier.clear_signed(clear_sign(kText, {.key = TestKey::foreign}), "index");
     FAIL() << "accepted";
   } catch (const Error& error) {
-    EXPECT_EQ(error.describe(), "index: it is signed by the foreign key '" + public_key(TestKey::foreign).fingerprint +
-                                    "', not by '" + key.fingerprint + "'");
+    EXPECT_EQ(error.describe(), "index: it is signed by the foreign key '" +
+                                    public_key(TestKey::foreign).fingerprint + "', not by '" +
+                                    key.fingerprint + "'");
   }
 }
 
 TEST(Signature, RefusesASubkeyOfThePinnedKey) {
   const std::string message = verdict(clear_sign(kText, {.key = TestKey::with_subkey}), TestKey::with_subkey);
-  EXPECT_THAT(message, testing::MatchesRegex(
-                           "index: it is signed by the subkey '[0-9A-F]{40}', only the primary key is pinned"));
+  EXPECT_THAT(message,
+              testing::MatchesRegex(
+                  "index: it is signed by the subkey '[0-9A-F]{40}', only the primary key is pinned"));
 }
 
 TEST(Signature, RefusesAKeyOf1024Bits) {
@@ -110,7 +117,8 @@ TEST(Signature, RefusesAKeyOf1024Bits) {
 
 TEST(Signature, RefusesSha1) {
   const Signing signing = {.key = TestKey::rsa, .arguments = {"--digest-algo", "SHA1"}};
-  EXPECT_EQ(verdict(clear_sign(kText, signing), TestKey::rsa), "index: it is signed over a weak digest (algorithm 2)");
+  EXPECT_EQ(verdict(clear_sign(kText, signing), TestKey::rsa),
+            "index: it is signed over a weak digest (algorithm 2)");
 }
 
 TEST(Signature, RefusesAnExpiredSignature) {
@@ -147,7 +155,8 @@ TEST(Signature, InAFileOfItsOwnIsAccepted) {
 }
 
 TEST(Signature, InAFileOfItsOwnIsRefusedForOtherData) {
-  EXPECT_EQ(detached_verdict("date", detach_sign("data")), "sums: its signature is wrong: it is not what was signed");
+  EXPECT_EQ(detached_verdict("date", detach_sign("data")),
+            "sums: its signature is wrong: it is not what was signed");
 }
 
 TEST(Signature, InAFileOfItsOwnIsRefusedWhenEmpty) {
@@ -156,7 +165,8 @@ TEST(Signature, InAFileOfItsOwnIsRefusedWhenEmpty) {
 
 TEST(Signature, OfUbuntuItselfIsAccepted) {
   const std::string folder = IMGBUILD_SOURCE_DIR "/tests/data/base/";
-  const SigningKey key = {.fingerprint = std::string(kUbuntuCloudimageFingerprint), .armored = std::string(kUbuntuCloudimageKey)};
+  const SigningKey key = {.fingerprint = std::string(kUbuntuCloudimageFingerprint),
+                          .armored = std::string(kUbuntuCloudimageKey)};
   const io::TemporaryDirectory work(testing::TempDir(), "verify");
   SystemCommandRunner runner;
   const Signature signature = SignatureVerifier(key, work.path(), runner)
@@ -167,7 +177,8 @@ TEST(Signature, OfUbuntuItselfIsAccepted) {
 
 TEST(Signature, NeedsGpgvsGoodsigBesideItsValidsig) {
   const std::string print(40, 'A');
-  const std::string status = "[GNUPG:] NEWSIG\n[GNUPG:] VALIDSIG " + print + " 2026-01-01 1 0 4 0 1 10 00 " + print + "\n";
+  const std::string status =
+      "[GNUPG:] NEWSIG\n[GNUPG:] VALIDSIG " + print + " 2026-01-01 1 0 4 0 1 10 00 " + print + "\n";
   try {
     (void)judge_status(status, print, "index");
     FAIL() << "accepted";
@@ -191,7 +202,9 @@ std::string key_error(const std::string& text) {
   return "accepted";
 }
 
-TEST(SigningKey, IsReadOutOfTextAroundIt) { EXPECT_EQ(key_error("x\n" + std::string(kUbuntuCloudimageKey) + "x\n"), "accepted"); }
+TEST(SigningKey, IsReadOutOfTextAroundIt) {
+  EXPECT_EQ(key_error("x\n" + std::string(kUbuntuCloudimageKey) + "x\n"), "accepted");
+}
 
 TEST(SigningKey, IsRefusedWhenCutOffAnywhere) {
   const std::string whole = public_key(TestKey::rsa).armored;
@@ -202,7 +215,8 @@ TEST(SigningKey, IsRefusedWhenCutOffAnywhere) {
     cut.erase(begin + size, end - begin - size);
     const std::string message = key_error(cut);
     // A cut just behind a packet leaves a smaller but whole key, which gpgv then judges.
-    EXPECT_TRUE(message == "accepted" || message == "key: the signing key is no readable OpenPGP public key") << message;
+    EXPECT_TRUE(message == "accepted" || message == "key: the signing key is no readable OpenPGP public key")
+        << message;
   }
 }
 

@@ -45,17 +45,21 @@ class GpgHome {
     }
   }
 
-  std::string gpg(std::vector<std::string> arguments, const std::string& input = "", const std::string& time = "") const {
+  std::string gpg(std::vector<std::string> arguments, const std::string& input = "",
+                  const std::string& time = "") const {
     return gpg_in(home_, std::move(arguments), input, time);
   }
   [[nodiscard]] const SigningKey& key(TestKey which) const { return keys_.at(which); }
-  [[nodiscard]] static const std::string& user(TestKey which) { return kRecipes.at(static_cast<std::size_t>(which)).user; }
+  [[nodiscard]] static const std::string& user(TestKey which) {
+    return kRecipes.at(static_cast<std::size_t>(which)).user;
+  }
 
  private:
-  static std::string gpg_in(const fs::path& home, std::vector<std::string> arguments, const std::string& input,
-                            const std::string& time) {
-    std::vector<std::string> all = {"--homedir", home.native(), "--batch",     "--quiet", "--no-permission-warning",
-                                    "--yes",     "--passphrase", "",           "--pinentry-mode", "loopback"};
+  static std::string gpg_in(const fs::path& home, std::vector<std::string> arguments,
+                            const std::string& input, const std::string& time) {
+    std::vector<std::string> all = {
+        "--homedir", home.native(),  "--batch", "--quiet",         "--no-permission-warning",
+        "--yes",     "--passphrase", "",        "--pinentry-mode", "loopback"};
     if (!time.empty()) all.insert(all.end(), {"--faked-system-time", time + "!"});
     all.insert(all.end(), arguments.begin(), arguments.end());
     SystemCommandRunner runner;
@@ -71,7 +75,8 @@ class GpgHome {
   void make(const Recipe& recipe) {
     gpg({"--quick-gen-key", recipe.user, recipe.algorithm, "sign", recipe.expires}, "", kBirthday);
     const std::string print = fingerprint(recipe.user);
-    if (recipe.key == TestKey::with_subkey) gpg({"--quick-add-key", print, "ed25519", "sign", "never"}, "", kBirthday);
+    if (recipe.key == TestKey::with_subkey)
+      gpg({"--quick-add-key", print, "ed25519", "sign", "never"}, "", kBirthday);
     std::string armored = gpg({"--armor", "--export", recipe.user});
     if (recipe.key == TestKey::revoked) armored = revoke(armored, print);
     keys_[recipe.key] = {.fingerprint = print, .armored = armored};
@@ -108,7 +113,11 @@ std::string sign(const std::string& how, const std::string& text, const Signing&
 }  // namespace
 
 const SigningKey& public_key(TestKey key) { return gpg_home().key(key); }
-std::string clear_sign(const std::string& text, const Signing& signing) { return sign("--clearsign", text, signing); }
-std::string detach_sign(const std::string& text, const Signing& signing) { return sign("--detach-sign", text, signing); }
+std::string clear_sign(const std::string& text, const Signing& signing) {
+  return sign("--clearsign", text, signing);
+}
+std::string detach_sign(const std::string& text, const Signing& signing) {
+  return sign("--detach-sign", text, signing);
+}
 
 }  // namespace imgbuild
