@@ -75,6 +75,13 @@ def test_prepare_takes_the_seed_of_this_machine(named):
     assert console(named)[1] == f"appliance[{NAME}]: stage environment"
 
 
+def test_prepare_refuses_the_seed_of_another_role_and_says_whose_it_is(named):
+    named.path("/etc/appliance/env.yml").write_text(named.read("/etc/appliance/env.yml").replace('"web-master"', '"authority"'))
+    with pytest.raises(ApplianceError) as error:
+        boot.prepare(named)
+    assert str(error.value) == "this seed is for role 'authority', but this image serves web-master: attach the right seed"
+
+
 def test_prepare_forgets_that_the_last_boot_was_ready(named):
     named.write("/run/appliance/ready", "")
     boot.prepare(named)

@@ -3,7 +3,7 @@ import os
 import socket
 import time
 
-from . import apply, checks, progress, roles, scrub, status
+from . import apply, checks, environment, progress, roles, scrub, status
 from .errors import ApplianceError
 
 FENCE = f"{progress.RUN}/open/role.nft"
@@ -15,8 +15,8 @@ def prepare(host):
     for path in (progress.READY, progress.FAILED, progress.STAGES):
         host.remove(path)
     progress.stage(host, "environment")
-    found, _ = apply.load(host)
-    roles.check_binding(roles.image(host), found, socket.gethostname())
+    roles.check_binding(roles.image(host), environment.load(host), socket.gethostname())
+    apply.load(host)
 
 
 def configure(host):
