@@ -200,7 +200,7 @@ std::vector<HostCheck> judge_host(const HostFacts& facts, const HostRequest& req
   add(space_checks(facts, request));
   add({memory_check(facts, request)});
   for (const ToolFact& tool : facts.tools) {
-    if (tool.program != "newuidmap") add({tool_check(tool)});  // judged with the sub-uids
+    if (tool.needed == ToolFact::Needed::yes) add({tool_check(tool)});
   }
   if (request.mirrors == Want::yes) add(mirror_checks(facts));
   return checks;

@@ -48,6 +48,7 @@ struct ToolFact {
   std::string package;  ///< that brings it, on Debian and Ubuntu
   std::optional<std::filesystem::path> path = {};
   std::string version = {};  ///< empty: not asked, or it does not say
+  enum class Needed { no, yes } needed = Needed::yes;  ///< by this request; others tell which backend is possible
 };
 
 struct KernelFact {

@@ -54,7 +54,7 @@ std::string value_of(const std::string& text, const std::string& name) {
 struct Tool {
   const char* program;
   const char* package;
-  const char* version_option;  ///< nullptr: has none
+  const char* version_option;  ///< nullptr: has none, and root does without it
   Want HostRequest::*wanted;
 };
 
@@ -70,7 +70,8 @@ constexpr std::array kTools = {
     Tool{"qemu-system-x86_64", "qemu-system-x86", "--version", &HostRequest::appliance},
 };
 
-bool is_wanted(const Tool& tool, const HostRequest& request) {
+bool is_needed(const Tool& tool, const HostRequest& request) {
+  if (tool.version_option == nullptr) return false;  // newuidmap is judged with the sub-uids
   const bool is_qemu = std::string_view(tool.program).starts_with("qemu-");
   return request.*tool.wanted == Want::yes || (is_qemu && request.machine == Want::yes);
 }
@@ -85,8 +86,8 @@ std::string ask_version(const Tool& tool, CommandRunner& runner) {
 std::vector<ToolFact> gather_tools(const HostRequest& request, CommandRunner& runner) {
   std::vector<ToolFact> facts;
   for (const Tool& tool : kTools) {
-    if (!is_wanted(tool, request)) continue;
     ToolFact fact = {.program = tool.program, .package = tool.package, .path = find_program(tool.program)};
+    fact.needed = is_needed(tool, request) ? ToolFact::Needed::yes : ToolFact::Needed::no;
     if (fact.path && request.versions == Want::yes) fact.version = ask_version(tool, runner);
     facts.push_back(std::move(fact));
   }

@@ -29,6 +29,7 @@ HostFacts good_host() {
   for (const char* program : {"mmdebstrap", "newuidmap", "supermin", "qemu-system-x86_64"}) {
     facts.tools.push_back({.program = program, .package = program, .path = std::string("/usr/bin/") + program});
   }
+  facts.tools[1].needed = ToolFact::Needed::no;  // newuidmap
   return facts;
 }
 
@@ -128,6 +129,12 @@ TEST(HostJudgement, GivesThePackageOfAMissingTool) {
             (HostCheck{"mmdebstrap", Verdict::failed, "not installed", "sudo apt-get install mmdebstrap"}));
 }
 
+TEST(HostJudgement, AsksOnlyForToolsThatAreNeeded) {
+  HostFacts facts = without_tool(good_host(), "supermin");
+  facts.tools[2].needed = ToolFact::Needed::no;
+  EXPECT_EQ(judged(facts, "supermin"), HostCheck{});
+}
+
 TEST(HostJudgement, SaysHowToMakeAKernelReadable) {
   HostFacts facts = good_host_of_user();
   facts.kernels[0].readable = KernelFact::Readable::no;
@@ -199,8 +206,8 @@ TEST(HostJudgement, WarnsAboutAMirrorOutOfReach) {
 TEST(HostJudgement, LooksOnlyAtWhatIsWanted) {
   HostFacts facts = good_host();
   facts.kernels.clear();
-  facts.tools.clear();
   facts.kvm.reset();
+  for (ToolFact& tool : facts.tools) tool = {.program = tool.program, .needed = ToolFact::Needed::no};
   const HostRequest request = {.tree = Want::no, .appliance = Want::no};
   EXPECT_NO_THROW(require_fit(judge_host(facts, request)));
 }
