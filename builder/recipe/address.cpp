@@ -20,7 +20,9 @@ bool tail_is(const IpAddress& address, unsigned first, unsigned value) {
   return true;
 }
 
-std::span<const unsigned char> used(const IpAddress& address) { return {address.bytes.data(), address.length}; }
+std::span<const unsigned char> used(const IpAddress& address) {
+  return {address.bytes.data(), address.length};
+}
 
 bool all_zero(std::span<const unsigned char> bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](unsigned char byte) { return byte == 0; });
@@ -30,7 +32,8 @@ bool all_zero(std::span<const unsigned char> bytes) {
 bool embeds_ipv4(const IpAddress& address) {
   if (address.length != 16 || !all_zero(used(address).first(10))) return false;
   const bool mapped = address.bytes[10] == 0xFF && address.bytes[11] == 0xFF;
-  const bool compatible = address.bytes[10] == 0 && address.bytes[11] == 0 && !all_zero(used(address).subspan(12, 2));
+  const bool compatible =
+      address.bytes[10] == 0 && address.bytes[11] == 0 && !all_zero(used(address).subspan(12, 2));
   return mapped || compatible;
 }
 
@@ -61,11 +64,14 @@ std::optional<Cidr> parse_cidr(std::string_view text) {
   unsigned prefix = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), prefix);
   const bool number = error == std::errc() && end == digits.data() + digits.size() && digits.front() != '0';
-  if (!address || !number || prefix > address->length * 8 || !tail_is(*address, prefix, 0)) return std::nullopt;
+  if (!address || !number || prefix > address->length * 8 || !tail_is(*address, prefix, 0))
+    return std::nullopt;
   return Cidr{.address = *address, .prefix = prefix};
 }
 
-std::string format_cidr(const Cidr& network) { return format_ip(network.address) + '/' + std::to_string(network.prefix); }
+std::string format_cidr(const Cidr& network) {
+  return format_ip(network.address) + '/' + std::to_string(network.prefix);
+}
 
 bool contains(const Cidr& network, const IpAddress& address) {
   if (network.address.length != address.length) return false;

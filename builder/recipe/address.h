@@ -32,9 +32,11 @@ struct Cidr {
 [[nodiscard]] std::string format_cidr(const Cidr& network);
 [[nodiscard]] bool contains(const Cidr& network, const IpAddress& address);
 
-/// True for addresses that one machine of a network can have: not unspecified, loopback, link-local, multicast or broadcast.
+/// True for addresses that one machine of a network can have: not unspecified, loopback, link-local,
+/// multicast or broadcast.
 [[nodiscard]] bool is_host_address(const IpAddress& address);
-/// True for the first (the network itself) and, in IPv4, the last (broadcast) address of a network with more than two.
+/// True for the first (the network itself) and, in IPv4, the last (broadcast) address of a network with more
+/// than two.
 [[nodiscard]] bool is_reserved_in(const Cidr& network, const IpAddress& address);
 
 }  // namespace imgbuild

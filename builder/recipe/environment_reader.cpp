@@ -53,8 +53,9 @@ class EnvironmentReader {
  private:
   void read_deployment(const Fields& fields) {
     const std::optional<std::int64_t> version = fields.integer("version", 0, 1'000'000);
-    if (version && *version != kVersion) fields.problem("version", fmt::format("must be {}, is '{}'", kVersion, *version));
-    environment_.deployment = fields.text("deployment", rules::kHostName).value_or("");
+    if (version && *version != kVersion)
+      fields.problem("version", fmt::format("must be {}, is '{}'", kVersion, *version));
+    environment_.deployment = fields.text("deployment", rules::kDeployment).value_or("");
     environment_.domain = fields.text("domain", rules::kDomain).value_or("");
     environment_.base = read_base(fields, "base", environment_.file.parent_path());
     read_timezone(fields);
@@ -67,7 +68,8 @@ class EnvironmentReader {
     const std::optional<std::string> zone = fields.text("timezone", rules::kTimezone);
     if (!zone) return;
     environment_.timezone = *zone;
-    const bool can_tell = fs::exists(fs::path(kZoneinfo) / "UTC") && fs::exists(fs::path(kZoneinfo) / "Europe");
+    const bool can_tell =
+        fs::exists(fs::path(kZoneinfo) / "UTC") && fs::exists(fs::path(kZoneinfo) / "Europe");
     if (!can_tell || fs::is_regular_file(fs::path(kZoneinfo) / *zone)) return;
     const std::string nearest = nearest_word(*zone, list_timezones(kZoneinfo));
     const std::string meant = nearest.empty() ? "" : ", did you mean " + shown(nearest) + "?";
@@ -82,7 +84,8 @@ class EnvironmentReader {
       const std::optional<std::string> line = yaml::read_text(problems_, node, where);
       if (!line) continue;
       const std::string wrong = ssh_public_key_complaint(*line);
-      if (!wrong.empty()) problems_.add(node.at, where + ": " + wrong);
+      if (!wrong.empty())
+        problems_.add(node.at, where + ": " + wrong);
       else if (!seen.insert(line->substr(0, line->find(' ', line->find(' ') + 1))).second)
         problems_.add(node.at, where + ": is there twice");
       environment_.ssh_authorized_keys.push_back(*line);
@@ -102,12 +105,15 @@ class EnvironmentReader {
   }
 
   std::vector<PlacedMachine> read_machines(const Fields& fields, const std::optional<Cidr>& internal) {
-    const MachineRules rules{
-        .roles = list_roles(project_), .keys = environment_.keys, .lab = environment_.lab, .internal = internal};
+    const MachineRules rules{.roles = list_roles(project_),
+                             .keys = environment_.keys,
+                             .lab = environment_.lab,
+                             .internal = internal};
     std::vector<PlacedMachine> machines;
     for (const Node& node : fields.list("machines")) {
       const int number = static_cast<int>(machines.size()) + 1;
-      machines.push_back({.machine = read_machine(problems_, node, number, rules), .node = &node, .number = number});
+      machines.push_back(
+          {.machine = read_machine(problems_, node, number, rules), .node = &node, .number = number});
     }
     const Node* list = fields.find("machines");
     if (list != nullptr && list->kind == yaml::Kind::list && machines.empty())
@@ -120,11 +126,14 @@ class EnvironmentReader {
   void read_recipes(const std::vector<PlacedMachine>& machines) {
     std::map<std::string, Recipe> recipes;
     Problems found;
+    all_settings_known_ = !machines.empty();
     for (const PlacedMachine& placed : machines) {
       const Machine& machine = placed.machine;
       if (machine.external == Machine::External::yes) continue;
-      if (machine.role.empty()) all_settings_known_ = false;
-      else if (recipes.count(machine.role) == 0) recipes.emplace(machine.role, read_recipe(project_, machine.role, found));
+      if (machine.role.empty())
+        all_settings_known_ = false;
+      else if (recipes.count(machine.role) == 0)
+        recipes.emplace(machine.role, read_recipe(project_, machine.role, found));
     }
     if (!found.empty()) all_settings_known_ = false;
     for (const Problem& problem : found.sorted()) problems_.all().add(problem);
@@ -139,16 +148,18 @@ class EnvironmentReader {
   void check_disk(const PlacedMachine& placed, const Recipe& recipe) {
     const std::optional<ByteSize>& disk = placed.machine.disk;
     if (!disk || *disk >= recipe.disk) return;
-    problems_.add(yaml::find(*placed.node, "disk")->at,
-                  fmt::format("machine {}: disk: {} is less than the image of role '{}' has, {}", placed.number,
-                              format_byte_size(*disk), recipe.role, format_byte_size(recipe.disk)));
+    problems_.add(
+        yaml::find(*placed.node, "disk")->at,
+        fmt::format("machine {}: disk: {} is less than the image of role '{}' has, {}", placed.number,
+                    format_byte_size(*disk), recipe.role, format_byte_size(recipe.disk)));
   }
 
   void declare(const SettingDeclaration& declaration, const std::string& role) {
-    const auto [first, is_new] = declared_.emplace(declaration.name, DeclaredSetting{.declaration = declaration, .role = role});
+    const auto [first, is_new] =
+        declared_.emplace(declaration.name, DeclaredSetting{.declaration = declaration, .role = role});
     if (is_new || first->second.declaration.type == declaration.type) return;
-    problems_.add({}, fmt::format("setting '{}' has different types in the recipes of '{}' and '{}'", declaration.name,
-                                  first->second.role, role));
+    problems_.add({}, fmt::format("setting '{}' has different types in the recipes of '{}' and '{}'",
+                                  declaration.name, first->second.role, role));
   }
 
   void read_settings(const Fields& fields) {
@@ -156,7 +167,8 @@ class EnvironmentReader {
     if (node != nullptr)
       for (const yaml::Entry& entry : yaml::read_entries(problems_, *node, "settings")) read_setting(entry);
     for (const auto& [name, declared] : declared_) {
-      const bool has_value = declared.declaration.default_value || declared.declaration.type == SettingType::secret;
+      const bool has_value =
+          declared.declaration.default_value || declared.declaration.type == SettingType::secret;
       const bool given = node != nullptr && yaml::find(*node, name) != nullptr;
       if (!has_value && !given)
         fields.problem("settings", fmt::format("'{}' is missing, role '{}' needs it", name, declared.role));
@@ -167,11 +179,13 @@ class EnvironmentReader {
     const auto declared = declared_.find(entry.key);
     if (declared == declared_.end()) {
       if (all_settings_known_)
-        problems_.add(entry.at, fmt::format("settings: unknown setting {}{}", shown(entry.key), did_you_mean(entry.key, setting_names())));
+        problems_.add(entry.at, fmt::format("settings: unknown setting {}{}", shown(entry.key),
+                                            did_you_mean(entry.key, setting_names())));
       return;
     }
     const std::string where = "settings: " + entry.key;
-    std::optional<std::string> value = read_setting_value(problems_, entry.value, where, declared->second.declaration.type);
+    std::optional<std::string> value =
+        read_setting_value(problems_, entry.value, where, declared->second.declaration.type);
     if (value) environment_.settings.emplace(entry.key, Secret(*std::move(value)));
   }
 
@@ -185,7 +199,7 @@ class EnvironmentReader {
   FileProblems problems_;
   Environment environment_;
   std::map<std::string, DeclaredSetting> declared_;
-  bool all_settings_known_ = true;  ///< no role is unknown, no recipe bad
+  bool all_settings_known_ = false;  ///< no role is unknown, no recipe bad
 };
 
 }  // namespace

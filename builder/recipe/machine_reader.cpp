@@ -19,8 +19,8 @@ constexpr const char* kBuiltOnly[] = {"disk", "memory", "cpus", "keys"};
 std::string title(int number) { return fmt::format("machine {}", number); }
 
 /// Says what is wrong with one key of one machine, at its place.
-void complain(FileProblems& problems, const PlacedMachine& placed, std::string_view key, const std::string& wrong,
-              std::string hint = {}) {
+void complain(FileProblems& problems, const PlacedMachine& placed, std::string_view key,
+              const std::string& wrong, std::string hint = {}) {
   const yaml::Node* value = yaml::find(*placed.node, key);
   problems.add(value == nullptr ? placed.node->at : value->at,
                fmt::format("{}: {}: {}", title(placed.number), key, wrong), std::move(hint));
@@ -31,7 +31,9 @@ void check_names(FileProblems& problems, const std::vector<PlacedMachine>& machi
   for (const PlacedMachine& placed : machines) {
     if (placed.machine.name.empty()) continue;
     const auto [first, is_new] = seen.emplace(placed.machine.name, placed.number);
-    if (!is_new) complain(problems, placed, "name", fmt::format("{} is the name of machine {} already", shown(first->first), first->second));
+    if (!is_new)
+      complain(problems, placed, "name",
+               fmt::format("{} is the name of machine {} already", shown(first->first), first->second));
   }
 }
 
@@ -41,7 +43,8 @@ void check_address(FileProblems& problems, const PlacedMachine& placed, std::str
   if (address.empty()) return;
   const auto [first, is_new] = seen.emplace(address, placed.number);
   if (is_new) return;
-  complain(problems, placed, key, fmt::format("{} is an address of machine {} already", shown(address), first->second));
+  complain(problems, placed, key,
+           fmt::format("{} is an address of machine {} already", shown(address), first->second));
 }
 
 void check_network(FileProblems& problems, const PlacedMachine& placed, const Cidr& internal) {
@@ -50,9 +53,11 @@ void check_network(FileProblems& problems, const PlacedMachine& placed, const Ci
   const std::string network = format_cidr(internal);
   const std::string shown_address = shown(placed.machine.private_ip);
   if (!contains(internal, *address)) {
-    complain(problems, placed, "private_ip", fmt::format("{} is not in network.internal '{}'", shown_address, network));
+    complain(problems, placed, "private_ip",
+             fmt::format("{} is not in network.internal '{}'", shown_address, network));
   } else if (is_reserved_in(internal, *address)) {
-    complain(problems, placed, "private_ip", fmt::format("{} is the network or broadcast address of '{}'", shown_address, network));
+    complain(problems, placed, "private_ip",
+             fmt::format("{} is the network or broadcast address of '{}'", shown_address, network));
   }
 }
 
@@ -61,15 +66,22 @@ void check_single_master(FileProblems& problems, const std::vector<PlacedMachine
   for (const PlacedMachine& placed : machines) {
     if (placed.machine.role != kMasterRole) continue;
     if (master != nullptr)
-      complain(problems, placed, "role", fmt::format("a deployment has one '{}', machine {} is it already", kMasterRole, master->number));
-    else master = &placed;
+      complain(
+          problems, placed, "role",
+          fmt::format("a deployment has one '{}', machine {} is it already", kMasterRole, master->number));
+    else
+      master = &placed;
   }
 }
 
 void check_director(FileProblems& problems, const PlacedMachine& placed) {
   const Machine& machine = placed.machine;
-  const bool wrong = machine.director == Machine::Director::yes && !machine.role.empty() && machine.role != kAuthorityRole;
-  if (wrong) complain(problems, placed, "director", fmt::format("only a machine of role '{}' can be it, the role is {}", kAuthorityRole, shown(machine.role)));
+  const bool wrong =
+      machine.director == Machine::Director::yes && !machine.role.empty() && machine.role != kAuthorityRole;
+  if (wrong)
+    complain(problems, placed, "director",
+             fmt::format("only a machine of role '{}' can be it, the role is {}", kAuthorityRole,
+                         shown(machine.role)));
 }
 
 void check_authorities(FileProblems& problems, const std::vector<PlacedMachine>& machines) {
@@ -80,9 +92,13 @@ void check_authorities(FileProblems& problems, const std::vector<PlacedMachine>&
                           machine.keys == KeyOrigin::seed;
     if (!in_vault) continue;
     if (held != nullptr)
-      complain(problems, placed, "role", fmt::format("the vault would hold the private keys of two authorities, machine {} and this one", held->number),
-               "give them 'keys: machine' or 'external: true', or for a trial the whole file 'lab: true'");
-    else held = &placed;
+      complain(
+          problems, placed, "role",
+          fmt::format("the vault would hold the private keys of two authorities, machine {} and this one",
+                      held->number),
+          "give them 'keys: machine' or 'external: true', or for a trial the whole file 'lab: true'");
+    else
+      held = &placed;
   }
 }
 
@@ -91,13 +107,15 @@ void read_flags(const yaml::Fields& fields, const yaml::Node& node, Machine& mac
   if (!fields.boolean("external").value_or(false)) return;
   machine.external = Machine::External::yes;
   for (const char* key : kBuiltOnly)
-    if (yaml::find(node, key) != nullptr) fields.problem(key, "says nothing, for an external machine is not built here");
+    if (yaml::find(node, key) != nullptr)
+      fields.problem(key, "says nothing, for an external machine is not built here");
 }
 
 }  // namespace
 
 std::optional<KeyOrigin> read_key_origin(const yaml::Fields& fields) {
-  const std::optional<std::string> word = read_choice(fields, "keys", {.what = "place", .known = {"seed", "machine"}});
+  const std::optional<std::string> word =
+      read_choice(fields, "keys", {.what = "place", .known = {"seed", "machine"}});
   if (!word) return std::nullopt;
   return *word == "seed" ? KeyOrigin::seed : KeyOrigin::machine;
 }
@@ -113,13 +131,15 @@ Machine read_machine(FileProblems& problems, const yaml::Node& node, int number,
   machine.public_ip = fields.text("public_ip", rules::kHostIp).value_or("");
   machine.disk = read_size(fields, "disk", kLeastDisk, kMostDisk);
   machine.memory = read_size(fields, "memory", kLeastMemory, kMostMemory);
-  if (const std::optional<std::int64_t> cpus = fields.integer("cpus", 1, kMostCpus)) machine.cpus = static_cast<unsigned>(*cpus);
+  if (const std::optional<std::int64_t> cpus = fields.integer("cpus", 1, kMostCpus))
+    machine.cpus = static_cast<unsigned>(*cpus);
   machine.keys = read_key_origin(fields).value_or(rules.keys);
   read_flags(fields, node, machine);
   return machine;
 }
 
-void check_machines(FileProblems& problems, const std::vector<PlacedMachine>& machines, const MachineRules& rules) {
+void check_machines(FileProblems& problems, const std::vector<PlacedMachine>& machines,
+                    const MachineRules& rules) {
   check_names(problems, machines);
   std::map<std::string, int> addresses;
   for (const PlacedMachine& placed : machines) {

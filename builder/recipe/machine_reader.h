@@ -22,17 +22,19 @@ struct PlacedMachine {
 /// What machines of a deployment are judged by.
 struct MachineRules {
   std::vector<std::string> roles;
-  KeyOrigin keys;                          ///< of machines that don't say
+  KeyOrigin keys;  ///< of machines that don't say
   Environment::Lab lab;
-  std::optional<Cidr> internal;            ///< none: it was wrong itself
+  std::optional<Cidr> internal;  ///< none: it was wrong itself
 };
 
 /// One machine by itself. Keys that are wrong stay empty.
-[[nodiscard]] Machine read_machine(FileProblems& problems, const yaml::Node& node, int number, const MachineRules& rules);
+[[nodiscard]] Machine read_machine(FileProblems& problems, const yaml::Node& node, int number,
+                                   const MachineRules& rules);
 
-/// What machines must be to each other and to the network: unique names and addresses, inside it, one master, directors
-/// among the authorities, authorities not in one vault.
-void check_machines(FileProblems& problems, const std::vector<PlacedMachine>& machines, const MachineRules& rules);
+/// What machines must be to each other and to the network: unique names and addresses, inside it, one master,
+/// directors among the authorities, authorities not in one vault.
+void check_machines(FileProblems& problems, const std::vector<PlacedMachine>& machines,
+                    const MachineRules& rules);
 
 /// Where a private key is made: "seed" or "machine".
 [[nodiscard]] std::optional<KeyOrigin> read_key_origin(const yaml::Fields& fields);

@@ -45,7 +45,8 @@ Project find_project() {
     if (is_project(folder)) return {.root = folder};
     if (folder == folder.root_path()) break;
   }
-  throw Error(ExitCode::bad_input, "no folder with recipes/, overlays/ and cidata/ is '{}' or above it", start.string())
+  throw Error(ExitCode::bad_input, "no folder with recipes/, overlays/ and cidata/ is '{}' or above it",
+              start.string())
       .set_hint("go into the project's folder, or set IMGBUILD_ROOT to it");
 }
 

@@ -15,11 +15,12 @@ struct Project {
   [[nodiscard]] std::filesystem::path cidata() const { return root / "cidata"; }
 };
 
-/// The project of this run: $IMGBUILD_ROOT (set by the launcher) if that is set, else the nearest folder upwards from the
-/// current one that holds the three. Throws Error (bad input) if there is none.
+/// The project of this run: $IMGBUILD_ROOT (set by the launcher) if that is set, else the nearest folder
+/// upwards from the current one that holds the three. Throws Error (bad input) if there is none.
 [[nodiscard]] Project find_project();
 
-/// The roles that have a recipe, sorted: NAME for every recipes/NAME.yml with a key `role` (others are for `include`).
+/// The roles that have a recipe, sorted: NAME for every recipes/NAME.yml with a key `role` (others are for
+/// `include`).
 [[nodiscard]] std::vector<std::string> list_roles(const Project& project);
 
 /// 'file' as people know it: relative to the project's root if it is below it.

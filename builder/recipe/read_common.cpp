@@ -21,14 +21,15 @@ std::optional<yaml::Node> read_document(const fs::path& file, FileProblems& prob
   return yaml::read(text, problems.file(), problems.all());
 }
 
-std::optional<ByteSize> read_size(const yaml::Fields& fields, std::string_view key, ByteSize least, ByteSize most) {
+std::optional<ByteSize> read_size(const yaml::Fields& fields, std::string_view key, ByteSize least,
+                                  ByteSize most) {
   const std::optional<std::string> text = fields.text(key, rules::kSize);
   if (!text) return std::nullopt;
   ByteSize size;
   std::from_chars(text->data(), text->data() + text->size(), size.bytes);
   if (size < least || size > most) {
-    fields.problem(key, fmt::format("must be {} to {}, is {}", format_byte_size(least), format_byte_size(most),
-                                    format_byte_size(size)));
+    fields.problem(key, fmt::format("must be {} to {}, is {}", format_byte_size(least),
+                                    format_byte_size(most), format_byte_size(size)));
     return std::nullopt;
   }
   if (size.bytes % (1_MiB).bytes != 0) {
@@ -38,7 +39,8 @@ std::optional<ByteSize> read_size(const yaml::Fields& fields, std::string_view k
   return size;
 }
 
-std::optional<std::string> read_base(const yaml::Fields& fields, std::string_view key, const fs::path& folder) {
+std::optional<std::string> read_base(const yaml::Fields& fields, std::string_view key,
+                                     const fs::path& folder) {
   const std::optional<std::string> text = fields.text(key, rules::kLine);
   if (!text) return std::nullopt;
   if (text->find('/') == std::string::npos)
@@ -50,18 +52,20 @@ std::optional<std::string> read_base(const yaml::Fields& fields, std::string_vie
   return std::nullopt;
 }
 
-std::optional<std::string> read_choice(const yaml::Fields& fields, std::string_view key, const Choice& choice) {
+std::optional<std::string> read_choice(const yaml::Fields& fields, std::string_view key,
+                                       const Choice& choice) {
   const yaml::Node* node = fields.find(key);
   if (node == nullptr) return std::nullopt;
   return read_choice(fields.problems(), *node, fields.where(key), choice);
 }
 
-std::optional<std::string> read_choice(FileProblems& problems, const yaml::Node& node, const std::string& where,
-                                       const Choice& choice) {
+std::optional<std::string> read_choice(FileProblems& problems, const yaml::Node& node,
+                                       const std::string& where, const Choice& choice) {
   std::optional<std::string> text = yaml::read_text(problems, node, where);
   const std::vector<std::string>& known = choice.known;
   if (!text || std::find(known.begin(), known.end(), *text) != known.end()) return text;
-  problems.add(node.at, fmt::format("{}: unknown {} {}{}", where, choice.what, shown(*text), did_you_mean(*text, known)));
+  problems.add(node.at, fmt::format("{}: unknown {} {}{}", where, choice.what, shown(*text),
+                                    did_you_mean(*text, known)));
   return std::nullopt;
 }
 

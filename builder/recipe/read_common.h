@@ -10,15 +10,17 @@
 #include "util/size.h"
 #include "util/yaml_fields.h"
 
-/// Values that recipes and environment files share. What is wrong becomes a problem; the result is empty then.
+/// Values that recipes and environment files share. What is wrong becomes a problem; the result is empty
+/// then.
 namespace imgbuild {
 
 /// The document in a file of at most 1 MiB. Throws Error (bad input) if it can't be read.
-[[nodiscard]] std::optional<yaml::Node> read_document(const std::filesystem::path& file, FileProblems& problems);
+[[nodiscard]] std::optional<yaml::Node> read_document(const std::filesystem::path& file,
+                                                      FileProblems& problems);
 
 /// A size between the limits, in whole MiB.
-[[nodiscard]] std::optional<ByteSize> read_size(const yaml::Fields& fields, std::string_view key, ByteSize least,
-                                                ByteSize most);
+[[nodiscard]] std::optional<ByteSize> read_size(const yaml::Fields& fields, std::string_view key,
+                                                ByteSize least, ByteSize most);
 
 /// A base: one of known_bases(), or the path of a disk image relative to 'folder', given back absolute.
 [[nodiscard]] std::optional<std::string> read_base(const yaml::Fields& fields, std::string_view key,

@@ -6,7 +6,9 @@
 namespace imgbuild {
 namespace {
 
-std::string joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
+std::string joined(const std::vector<std::string>& words) {
+  return fmt::format("{}", fmt::join(words, ", "));
+}
 
 /// "scripts/x.sh": the folder says what it is, the rest of the path is the same for all.
 std::string short_path(const std::filesystem::path& path) {
@@ -30,7 +32,8 @@ std::string describe_step(const PackagesStep& step) {
 std::string describe_step(const OverlayStep& step) { return "overlay: " + step.name; }
 
 std::string describe_step(const PayloadStep& step) {
-  return fmt::format("payload: {} ({}) by {}", step.name, step.file.filename().string(), short_path(step.install));
+  return fmt::format("payload: {} ({}) by {}", step.name, step.file.filename().string(),
+                     short_path(step.install));
 }
 
 std::string describe_step(const RunStep& step) { return "run: " + short_path(step.script); }

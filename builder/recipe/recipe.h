@@ -30,7 +30,7 @@ struct OverlayStep {
 /// Hands a file pinned by its digest to a script inside the tree.
 struct PayloadStep {
   std::string name;
-  std::filesystem::path file;     ///< absolute, on the build host
+  std::filesystem::path file;  ///< absolute, on the build host
   std::string sha256;
   std::filesystem::path install;  ///< script; gets the payload's path inside the tree as its argument
   bool operator==(const PayloadStep&) const = default;
@@ -69,8 +69,8 @@ struct Recipe {
   std::filesystem::path file;  ///< absolute
   std::string role;
   std::string description;
-  std::string base;       ///< name of a base: bootstrap, ubuntu-24.04, …, or the absolute path of a disk image
-  ByteSize disk;          ///< virtual size of the image
+  std::string base;  ///< name of a base: bootstrap, ubuntu-24.04, …, or the absolute path of a disk image
+  ByteSize disk;     ///< virtual size of the image
   std::vector<SettingDeclaration> settings;  ///< sorted by name
   std::vector<Step> steps;
   std::string seed;                  ///< name in cidata/

@@ -42,7 +42,8 @@ class RecipeReader {
   void read_header(const Fields& fields) {
     const std::optional<std::string> role = fields.text("role", rules::kWord);
     if (role && *role != recipe_.role)
-      fields.problem("role", fmt::format("must be '{}' as the file's name, is {}", recipe_.role, shown(*role)));
+      fields.problem("role",
+                     fmt::format("must be '{}' as the file's name, is {}", recipe_.role, shown(*role)));
     recipe_.description = fields.text("description", rules::kLine).value_or("");
     recipe_.base = read_base(fields, "base", project_.recipes()).value_or("");
     recipe_.disk = read_size(fields, "disk", kLeastDisk, kMostDisk).value_or(ByteSize{});
@@ -71,11 +72,13 @@ class RecipeReader {
       const std::optional<std::string> format =
           read_choice(fields.problems(), item, where, {.what = "format", .known = known_formats()});
       if (!format) continue;
-      const bool repeated = std::find(recipe_.formats.begin(), recipe_.formats.end(), *format) != recipe_.formats.end();
+      const bool repeated =
+          std::find(recipe_.formats.begin(), recipe_.formats.end(), *format) != recipe_.formats.end();
       if (repeated) fields.problems().add(item.at, where + ": " + shown(*format) + " is there twice");
       recipe_.formats.push_back(*format);
     }
-    if (node->kind == yaml::Kind::list && node->items.empty()) fields.problem("formats", "must hold at least one format");
+    if (node->kind == yaml::Kind::list && node->items.empty())
+      fields.problem("formats", "must hold at least one format");
   }
 
   void read_ready(const Fields& fields) {
@@ -85,7 +88,8 @@ class RecipeReader {
     const std::optional<std::string> timeout = ready.text("timeout", rules::kDuration);
     if (!timeout) return;
     recipe_.ready_timeout = std::chrono::milliseconds(std::stoll(*timeout));
-    const bool sensible = recipe_.ready_timeout >= std::chrono::seconds(1) && recipe_.ready_timeout <= std::chrono::hours(24);
+    const bool sensible =
+        recipe_.ready_timeout >= std::chrono::seconds(1) && recipe_.ready_timeout <= std::chrono::hours(24);
     if (!sensible) ready.problem("timeout", "must be 1 s to 24 h");
   }
 
@@ -93,12 +97,14 @@ class RecipeReader {
   void read_body(const Fields& fields, const fs::path& file, FileProblems& problems) {
     if (fields.find("include") != nullptr) read_includes(fields, file, problems);
     if (const Node* settings = fields.find("settings")) {
-      for (const yaml::Entry& entry : yaml::read_entries(problems, *settings, "settings")) read_setting(entry, problems);
+      for (const yaml::Entry& entry : yaml::read_entries(problems, *settings, "settings"))
+        read_setting(entry, problems);
     }
     const StepSource source{.project = project_, .folder = file.parent_path(), .problems = problems};
     int number = 0;
     for (const Node& node : fields.list("steps"))
-      if (std::optional<Step> step = read_step(source, node, ++number)) recipe_.steps.push_back(*std::move(step));
+      if (std::optional<Step> step = read_step(source, node, ++number))
+        recipe_.steps.push_back(*std::move(step));
   }
 
   void read_includes(const Fields& fields, const fs::path& file, FileProblems& problems) {
@@ -120,7 +126,8 @@ class RecipeReader {
     std::error_code error;
     const fs::path file = fs::canonical(includer.parent_path() / path, error);
     if (error || !fs::is_regular_file(file, error)) return "no file " + shown(name);
-    if (std::find(open_files_.begin(), open_files_.end(), file) != open_files_.end()) return shown(name) + " includes itself";
+    if (std::find(open_files_.begin(), open_files_.end(), file) != open_files_.end())
+      return shown(name) + " includes itself";
     if (!included_files_.insert(file).second) return shown(name) + " is included already";
     FileProblems problems(display_path(project_, file), problems_);
     const std::optional<Node> root = read_document(file, problems);
@@ -160,10 +167,12 @@ class RecipeReader {
                           [&](const SettingTypeRow& row) { return row.name == *name; });
   }
 
-  static std::optional<std::string> read_default(const Fields& fields, SettingType type, FileProblems& problems) {
+  static std::optional<std::string> read_default(const Fields& fields, SettingType type,
+                                                 FileProblems& problems) {
     const Node* node = fields.find("default");
     if (node == nullptr) return std::nullopt;
-    if (type != SettingType::secret) return read_setting_value(problems, *node, fields.where("default"), type);
+    if (type != SettingType::secret)
+      return read_setting_value(problems, *node, fields.where("default"), type);
     fields.problem("default", "a secret has no default, it would be in every image");
     return std::nullopt;
   }
@@ -179,8 +188,11 @@ class RecipeReader {
 }  // namespace
 
 Recipe read_recipe(const Project& project, const std::string& role, Problems& problems) {
-  const std::vector<std::string> roles = list_roles(project);
-  if (std::find(roles.begin(), roles.end(), role) == roles.end()) {
+  std::error_code ignored;
+  const bool is_file =
+      rules::kWord.canonical(role) && fs::is_regular_file(project.recipes() / (role + ".yml"), ignored);
+  if (!is_file) {
+    const std::vector<std::string> roles = list_roles(project);
     throw Error(ExitCode::bad_input, "unknown role {}{}", shown(role), did_you_mean(role, roles))
         .set_hint("known roles: " + listed(roles));
   }

@@ -17,8 +17,8 @@ struct ResolvedSettings {
   std::map<std::string, std::optional<Secret>> secrets;  ///< the environment's; none: the vault makes it
 };
 
-/// 'recipe' and 'environment' were read without problems. Throws Error (bad input) naming the setting if one has no value
-/// all the same.
+/// 'recipe' and 'environment' were read without problems. Throws Error (bad input) naming the setting if one
+/// has no value all the same.
 [[nodiscard]] ResolvedSettings resolve_settings(const Recipe& recipe, const Environment& environment);
 
 }  // namespace imgbuild

@@ -7,7 +7,8 @@
 
 #include "util/yaml_fields.h"
 
-/// The keys that recipes and environment files may have, as tables. recipes/README.md explains each; a test compares.
+/// The keys that recipes and environment files may have, as tables. recipes/README.md explains each; a test
+/// compares.
 namespace imgbuild::schema {
 
 /// One kind of map.

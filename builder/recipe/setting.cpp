@@ -51,11 +51,16 @@ using Reader = Value (*)(FileProblems&, const Node&, const std::string&);
 
 /// In the order of SettingType, as is setting_types().
 constexpr Reader kReaders[] = {
-    read_by_rule<rules::kLine>,  read_integer,
-    read_boolean,                read_by_rule<rules::kDomain>,
-    read_by_rule<rules::kIp>,    read_by_rule<rules::kCidr>,
-    read_port,                   read_by_rule<rules::kSize>,
-    read_by_rule<rules::kDuration>, read_secret,
+    read_by_rule<rules::kLine>,
+    read_integer,
+    read_boolean,
+    read_by_rule<rules::kDomain>,
+    read_by_rule<rules::kIp>,
+    read_by_rule<rules::kCidr>,
+    read_port,
+    read_by_rule<rules::kSize>,
+    read_by_rule<rules::kDuration>,
+    read_secret,
 };
 
 }  // namespace
@@ -76,8 +81,8 @@ const std::vector<SettingTypeRow>& setting_types() {
   return types;
 }
 
-std::optional<std::string> read_setting_value(FileProblems& problems, const Node& node, const std::string& where,
-                                              SettingType type) {
+std::optional<std::string> read_setting_value(FileProblems& problems, const Node& node,
+                                              const std::string& where, SettingType type) {
   return kReaders[static_cast<std::size_t>(type)](problems, node, where);
 }
 

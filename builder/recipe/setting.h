@@ -24,8 +24,9 @@ struct SettingTypeRow {
 struct SettingDeclaration {
   std::string name;  ///< [a-z][a-z0-9_]*
   SettingType type = SettingType::string;
-  std::optional<std::string> default_value;  ///< canonical; none: required, but for a secret, which the vault makes
-  std::string description;                   ///< may be empty
+  std::optional<std::string>
+      default_value;        ///< canonical; none: required, but for a secret, which the vault makes
+  std::string description;  ///< may be empty
 };
 
 /// The values of one machine's declared settings that are no secret, as text in canonical form.

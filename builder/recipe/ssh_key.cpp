@@ -9,8 +9,8 @@
 namespace imgbuild {
 namespace {
 
-/// What follows the type inside the base64: RFC 4253 6.6 (RSA), RFC 5656 3.1 (ECDSA), RFC 8709 4 (Ed25519), OpenSSH's
-/// PROTOCOL.u2f (sk-…).
+/// What follows the type inside the base64: RFC 4253 6.6 (RSA), RFC 5656 3.1 (ECDSA), RFC 8709 4 (Ed25519),
+/// OpenSSH's PROTOCOL.u2f (sk-…).
 struct KeyType {
   std::string_view name;
   std::size_t parts;         ///< strings after the type
@@ -93,13 +93,15 @@ std::string blob_complaint(const KeyType& type, std::string_view blob) {
 }  // namespace
 
 std::string ssh_public_key_complaint(std::string_view line) {
-  if (line.find("PRIVATE KEY") != std::string_view::npos) return "is a private key, put the public one here (the file that ends in .pub)";
+  if (line.find("PRIVATE KEY") != std::string_view::npos)
+    return "is a private key, put the public one here (the file that ends in .pub)";
   if (!is_printable_ascii(line)) return "must be one line of printable ASCII characters";
   const std::size_t space = line.find(' ');
   const std::string_view name = line.substr(0, space);
   const KeyType* type = find_type(name);
   if (name == "ssh-dss") return "is a DSA key, which no server accepts";
-  if (type == nullptr || space == std::string_view::npos) return "must be a public ssh key such as 'ssh-ed25519 AAAA… ops', without options";
+  if (type == nullptr || space == std::string_view::npos)
+    return "must be a public ssh key such as 'ssh-ed25519 AAAA… ops', without options";
   const std::string_view rest = line.substr(space + 1);
   const std::optional<std::string> blob = decode_base64(rest.substr(0, rest.find(' ')));
   return blob ? blob_complaint(*type, *blob) : "is cut off or damaged";

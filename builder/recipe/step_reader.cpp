@@ -23,7 +23,8 @@ std::vector<std::string> names_in(const fs::path& folder, Wanted wanted) {
   std::vector<std::string> names;
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
-    if (entry.is_directory() == (wanted == Wanted::folders)) names.push_back(entry.path().filename().string());
+    if (entry.is_directory() == (wanted == Wanted::folders))
+      names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -33,13 +34,15 @@ bool leads_out(const fs::path& path) {
 }
 
 /// The absolute path of a file, after having looked that it is there.
-fs::path existing_file(const StepSource& source, const Fields& fields, std::string_view key, const fs::path& path) {
+fs::path existing_file(const StepSource& source, const Fields& fields, std::string_view key,
+                       const fs::path& path) {
   fs::path file = (source.folder / path).lexically_normal();
   std::error_code ignored;
   if (!fs::is_regular_file(file, ignored)) {
     const std::vector<std::string> names = names_in(file.parent_path(), Wanted::files);
     const std::string nearest = nearest_word(file.filename().string(), names);
-    const std::string meant = nearest.empty() ? "" : ", did you mean " + shown((path.parent_path() / nearest).string()) + "?";
+    const std::string meant =
+        nearest.empty() ? "" : ", did you mean " + shown((path.parent_path() / nearest).string()) + "?";
     fields.problem(key, "no file " + shown(path.string()) + meant);
   }
   return file;
@@ -91,8 +94,10 @@ Step read_payload(const StepSource& source, const Fields& fields) {
   const std::optional<std::string> file = fields.text("file", rules::kLine);
   if (file) step.file = existing_file(source, fields, "file", *file);
   if (fields.find("url") != nullptr)
-    fields.problem("url", "is not available in this version", "download the payload yourself and give its path as 'file'");
-  else if (fields.find("file") == nullptr) fields.problem("file", "is missing");
+    fields.problem("url", "is not available in this version",
+                   "download the payload yourself and give its path as 'file'");
+  else if (fields.is_map() && fields.find("file") == nullptr)
+    fields.problem("file", "is missing");
   return step;
 }
 
@@ -157,7 +162,8 @@ std::optional<Step> read_step(const StepSource& source, const Node& node, int nu
   const std::string title = fmt::format("step {}", number);
   if (node.entries.size() != 1) {
     const std::string found = node.entries.empty() ? "" : fmt::format(", has {} keys", node.entries.size());
-    source.problems.add(node.at, fmt::format("{}: must be a map with one key of {}{}", title, listed(step_kinds()), found));
+    source.problems.add(
+        node.at, fmt::format("{}: must be a map with one key of {}{}", title, listed(step_kinds()), found));
     return std::nullopt;
   }
   const yaml::Entry& entry = node.entries.front();

@@ -32,7 +32,9 @@ bool is_label(std::string_view text) {
 }
 
 /// A name of digits only would be taken for an address by some programs.
-bool is_host_name(std::string_view text) { return is_label(text) && !std::all_of(text.begin(), text.end(), is_digit); }
+bool is_host_name(std::string_view text) {
+  return is_label(text) && !std::all_of(text.begin(), text.end(), is_digit);
+}
 
 Result host_name(std::string_view text) { return if_true(is_host_name(text), text); }
 
@@ -46,12 +48,11 @@ Result domain(std::string_view text) {
   return if_true(rest.size() < text.size() && is_host_name(rest), text);
 }
 
-Result word(std::string_view text) {
-  return if_true(is_label(text) && is_lower(text.front()), text);
-}
+Result word(std::string_view text) { return if_true(is_label(text) && is_lower(text.front()), text); }
 
 Result setting_name(std::string_view text) {
-  const bool valid = !text.empty() && text.size() <= 63 && is_lower(text.front()) && consists_of_lower_and(text, "_");
+  const bool valid =
+      !text.empty() && text.size() <= 63 && is_lower(text.front()) && consists_of_lower_and(text, "_");
   return if_true(valid && yaml::plain_type(text) == yaml::PlainType::text, text);
 }
 
@@ -92,16 +93,20 @@ Result package(std::string_view text) {
   return if_true(valid, text);
 }
 
-constexpr std::array<std::string_view, 11> kUnitTypes = {"service", "socket", "device", "mount", "automount", "swap",
-                                                         "target",  "path",   "timer",  "slice", "scope"};
+constexpr std::array<std::string_view, 11> kUnitTypes = {
+    "service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope"};
 
 Result unit(std::string_view text) {
-  const auto allowed = [](char c) { return is_alphanumeric(c) || std::string_view("@_.:\\-").find(c) != std::string_view::npos; };
-  if (text.empty() || text.size() > 255 || !is_alphanumeric(text.front()) || !std::all_of(text.begin(), text.end(), allowed))
+  const auto allowed = [](char c) {
+    return is_alphanumeric(c) || std::string_view("@_.:\\-").find(c) != std::string_view::npos;
+  };
+  if (text.empty() || text.size() > 255 || !is_alphanumeric(text.front()) ||
+      !std::all_of(text.begin(), text.end(), allowed))
     return std::nullopt;
   const std::size_t dot = text.rfind('.');
   if (dot == std::string_view::npos) return std::string(text) + ".service";
-  const bool known = std::find(kUnitTypes.begin(), kUnitTypes.end(), text.substr(dot + 1)) != kUnitTypes.end();
+  const bool known =
+      std::find(kUnitTypes.begin(), kUnitTypes.end(), text.substr(dot + 1)) != kUnitTypes.end();
   return if_true(known, text);
 }
 
@@ -127,7 +132,10 @@ Result size(std::string_view text) {
 
 }  // namespace
 
-const yaml::TextRule kHostName = {"a host name of at most 63 lower-case letters, digits and '-', such as prod-s1", host_name};
+const yaml::TextRule kHostName = {
+    "a host name of at most 63 lower-case letters, digits and '-', such as prod-s1", host_name};
+const yaml::TextRule kDeployment = {"a name of at most 63 lower-case letters, digits and '-', such as prod",
+                                    host_name};
 const yaml::TextRule kDomain = {"a domain name in lower case such as vote.example.org", domain};
 const yaml::TextRule kWord = {"a name of lower-case letters, digits and '-'", word};
 const yaml::TextRule kSettingName = {"a name of lower-case letters, digits and '_'", setting_name};
@@ -138,7 +146,7 @@ const yaml::TextRule kTimezone = {"a time zone such as Europe/Vienna or UTC", ti
 const yaml::TextRule kPackage = {"the name of a package", package};
 const yaml::TextRule kUnit = {"a systemd unit such as nginx or apt-daily.timer", unit};
 const yaml::TextRule kSha256 = {"a SHA-256 digest of 64 hexadecimal digits in lower case", sha256_digest};
-const yaml::TextRule kLine = {"one line of at most 4096 bytes", line};
+const yaml::TextRule kLine = {"one line of text, at most 4096 bytes", line};
 const yaml::TextRule kDuration = {"a duration such as 300 s (units: ms, s, min, h)", duration};
 const yaml::TextRule kSize = {"a size such as 10 GiB (units: B, KiB, MiB, GiB, TiB)", size};
 

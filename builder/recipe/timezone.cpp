@@ -20,7 +20,8 @@ bool is_zone_name(const std::string& name) {
 std::vector<std::string> list_timezones(const fs::path& zoneinfo) {
   std::vector<std::string> names;
   std::error_code error;
-  for (fs::recursive_directory_iterator entry(zoneinfo, error), end; !error && entry != end; entry.increment(error)) {
+  for (fs::recursive_directory_iterator entry(zoneinfo, error), end; !error && entry != end;
+       entry.increment(error)) {
     std::error_code ignored;
     std::string name = entry->path().lexically_relative(zoneinfo).string();
     if (entry->is_regular_file(ignored) && is_zone_name(name)) names.push_back(std::move(name));

@@ -37,7 +37,8 @@ void Problems::throw_if_any() const {
   if (all > kMostShown) problems.resize(kMostShown);
   std::vector<std::string> lines;
   for (const Problem& problem : problems)
-    lines.push_back(fmt::format("{}:{}:{}: {}", problem.file, problem.at.line, problem.at.column, problem.message));
+    lines.push_back(
+        fmt::format("{}:{}:{}: {}", problem.file, problem.at.line, problem.at.column, problem.message));
   if (all > kMostShown) lines.push_back(fmt::format("and {} more problems", all - kMostShown));
   throw Error(ExitCode::bad_input, "{}", fmt::join(lines, "\n")).set_hint(joined_hints(problems));
 }
@@ -50,9 +51,12 @@ std::string shown(std::string_view text) {
     const bool continues = (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
     if (!continues && ++characters > kMost) return out + "…'";
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '\n') out += "\\n";
-    else if (byte < 0x20 || byte == 0x7F) out += fmt::format("\\x{:02x}", byte);
-    else out += c;
+    if (c == '\n')
+      out += "\\n";
+    else if (byte < 0x20 || byte == 0x7F)
+      out += fmt::format("\\x{:02x}", byte);
+    else
+      out += c;
   }
   return out + "'";
 }

@@ -32,7 +32,8 @@ class Problems {
   [[nodiscard]] std::size_t size() const { return problems_.size(); }
   /// Sorted by file, line and column; without repetitions.
   [[nodiscard]] std::vector<Problem> sorted() const;
-  /// Throws Error (bad input) with one line `file:line:column: message` a problem, at most 50 of them, if there are any.
+  /// Throws Error (bad input) with one line `file:line:column: message` a problem, at most 50 of them, if
+  /// there are any.
   void throw_if_any() const;
 
  private:
@@ -55,8 +56,8 @@ class FileProblems {
   Problems* problems_;
 };
 
-/// 'text' in single quotes, fit for one line of a terminal: at most 60 characters, control characters escaped. Never
-/// for a secret.
+/// 'text' in single quotes, fit for one line of a terminal: at most 60 characters, control characters
+/// escaped. Never for a secret.
 [[nodiscard]] std::string shown(std::string_view text);
 
 /// "'a', 'b', 'c'".

@@ -65,13 +65,18 @@ class Source {
 bool is_closed(std::string_view quoted) {
   const char quote = quoted.front();
   for (std::size_t i = 1; i < quoted.size(); ++i) {
-    if (quote == '"' && quoted[i] == '\\') ++i;
-    else if (quoted[i] == quote) return true;
+    const bool doubled = quote == '\'' && quoted.substr(i, 2) == "''";
+    const bool escaped = quote == '"' && quoted[i] == '\\';
+    if (doubled || escaped)
+      ++i;
+    else if (quoted[i] == quote)
+      return true;
   }
   return false;
 }
 
-/// Makes the tree from yaml-cpp's events; a walk over its own nodes would lose repeated keys and follow aliases.
+/// Makes the tree from yaml-cpp's events; a walk over its own nodes would lose repeated keys and follow
+/// aliases.
 class TreeBuilder : public YAML::EventHandler {
  public:
   TreeBuilder(const Source& source, FileProblems& problems, const Limits& limits)
@@ -159,9 +164,12 @@ class TreeBuilder : public YAML::EventHandler {
       return;
     }
     Frame& frame = frames_.back();
-    if (frame.node.kind == Kind::list) frame.node.items.push_back(std::move(node));
-    else if (frame.key == Key::awaited) take_key(frame, node);
-    else take_value(frame, std::move(node));
+    if (frame.node.kind == Kind::list)
+      frame.node.items.push_back(std::move(node));
+    else if (frame.key == Key::awaited)
+      take_key(frame, node);
+    else
+      take_value(frame, std::move(node));
   }
 
   void take_key(Frame& frame, const Node& key) {
@@ -194,7 +202,8 @@ class TreeBuilder : public YAML::EventHandler {
   /// yaml-cpp gives "?" for bare, "!" for quoted scalars; an explicit "!" gives "!" too.
   void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
     const bool explicit_tag = !tag.empty() && tag != "?" && tag != "!";
-    if (explicit_tag || source_.character(mark) == '!') problems_.add(source_.position(mark), "tags are not allowed");
+    if (explicit_tag || source_.character(mark) == '!')
+      problems_.add(source_.position(mark), "tags are not allowed");
   }
 
   void check_scalar(const YAML::Mark& mark, Style style, const std::string& value) {
@@ -202,7 +211,8 @@ class TreeBuilder : public YAML::EventHandler {
     if (holds_control_character(value)) problems_.add(at, "the text holds a control character");
     const bool differs = style == Style::plain && plain_type(value) == PlainType::ambiguous;
     if (differs && limits_.ambiguous == Limits::Ambiguous::refuse)
-      problems_.add(at, "without quotes this value is read differently by different programs", std::string(kQuoteHint));
+      problems_.add(at, "without quotes this value is read differently by different programs",
+                    std::string(kQuoteHint));
   }
 
   const Source& source_;
@@ -219,11 +229,13 @@ struct Wording {
 
 /// What people understand of yaml-cpp's messages.
 constexpr Wording kWordings[] = {
-    {"illegal map value", "a ':' is not expected here, check the indentation or put the text into double quotes"},
+    {"illegal map value",
+     "a ':' is not expected here, check the indentation or put the text into double quotes"},
     {"illegal block entry", "a list item '-' is not expected here"},
     {"illegal flow end", "nothing was opened that could be closed here"},
     {"illegal tab when looking for indentation", "tab in the indentation, use spaces"},
-    {"end of sequence flow not found", "a list opened with '[' does not go on like this, is a ',' or ']' missing?"},
+    {"end of sequence flow not found",
+     "a list opened with '[' does not go on like this, is a ',' or ']' missing?"},
     {"end of map flow not found", "a map opened with '{' does not go on like this, is a ',' or '}' missing?"},
     {"end of map not found", "does not belong to the map before it, check the indentation and quotes"},
     {"end of sequence not found", "does not belong to the list before it, check the indentation and quotes"},
@@ -237,28 +249,33 @@ std::string in_our_words(const std::string& message) {
   return message;
 }
 
-void parse(const std::string& text, const Source& source, FileProblems& problems, TreeBuilder& builder) {
+/// False if the text could not be read to its end.
+bool parse(const std::string& text, const Source& source, FileProblems& problems, TreeBuilder& builder) {
   try {
     std::istringstream stream(text);
     YAML::Parser parser(stream);
-    while (parser.HandleNextDocument(builder)) {}
+    while (parser.HandleNextDocument(builder)) {
+    }
+    return true;
   } catch (const Stop&) {  // the problem is noted
   } catch (const YAML::DeepRecursion& error) {
     problems.add(source.position(error.mark), "nested too deeply");
   } catch (const YAML::Exception& error) {
     problems.add(source.position(error.mark), in_our_words(error.msg));
   }
+  return false;
 }
 
 }  // namespace
 
-std::optional<Node> read(std::string_view text, const std::string& file, Problems& problems, const Limits& limits) {
+std::optional<Node> read(std::string_view text, const std::string& file, Problems& problems,
+                         const Limits& limits) {
   FileProblems found(file, problems);
   if (!check_text(text, limits.size, found)) return std::nullopt;
   const Source source(text);
   TreeBuilder builder(source, found, limits);
   const std::size_t before = problems.size();
-  parse(std::string(text), source, found, builder);
+  if (!parse(std::string(text), source, found, builder)) return std::nullopt;
   const bool empty = !builder.root || builder.root->kind == Kind::null;
   if (empty && problems.size() == before) found.add({}, "the file is empty");
   if (empty) return std::nullopt;

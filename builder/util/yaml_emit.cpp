@@ -9,20 +9,37 @@
 namespace imgbuild::yaml {
 namespace {
 
+/// Readers look at most 1024 characters ahead for the colon (YAML 1.2.2, section 7.4.3).
+constexpr std::size_t kLongestKey = 1000;
+
 /// ASCII escapes that YAML 1.1, YAML 1.2 and yaml-cpp know alike.
 void append_escaped(std::string& out, char32_t code) {
   switch (code) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default: break;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      break;
   }
   const auto number = static_cast<unsigned>(code);
-  if (number >= 0x20 && number < 0x7F) out += static_cast<char>(number);
-  else if (number > 0xFFFF) out += fmt::format("\\U{:08X}", number);
-  else out += fmt::format("\\u{:04X}", number);
+  if (number >= 0x20 && number < 0x7F)
+    out += static_cast<char>(number);
+  else if (number > 0xFFFF)
+    out += fmt::format("\\U{:08X}", number);
+  else
+    out += fmt::format("\\u{:04X}", number);
 }
 
 std::string quoted(std::string_view text, const std::string& place) {
@@ -75,7 +92,7 @@ class Emitter {
       const std::string inner = place.empty() ? entry.key : place + "." + entry.key;
       if (&entry != &node.entries.front() || !first_in_item_) out.append(indent, ' ');
       first_in_item_ = false;
-      out += (is_bare_key(entry.key) ? entry.key : quoted(entry.key, named(place))) + ':';
+      out += key(entry.key, named(place)) + ':';
       value(entry.value, indent + 2, inner);
     }
   }
@@ -101,11 +118,18 @@ class Emitter {
     if (node.kind == Kind::list) return "[]";
     if (node.kind == Kind::null) return "null";
     const PlainType type = plain_type(node.text);
-    const bool bare = node.style == Style::plain && (type == PlainType::boolean || type == PlainType::integer);
+    const bool bare =
+        node.style == Style::plain && (type == PlainType::boolean || type == PlainType::integer);
     return bare ? node.text : quoted(node.text, named(place));
   }
 
  private:
+  static std::string key(const std::string& name, const std::string& place) {
+    const std::string written = is_bare_key(name) ? name : quoted(name, place);
+    if (written.size() <= kLongestKey) return written;
+    throw Error(ExitCode::bad_input, "{}: key {} is longer than {} bytes", place, shown(name), kLongestKey);
+  }
+
   static std::string named(const std::string& place) { return place.empty() ? "document" : place; }
 
   bool first_in_item_ = false;  ///< the next key stands behind "- "
@@ -115,9 +139,12 @@ class Emitter {
 
 std::string emit(const Node& root) {
   Emitter emitter;
-  if (root.kind == Kind::map && !root.entries.empty()) emitter.entries(root, 0, "");
-  else if (root.kind == Kind::list && !root.items.empty()) emitter.items(root, 0, "");
-  else emitter.out = Emitter::single(root, "") + '\n';
+  if (root.kind == Kind::map && !root.entries.empty())
+    emitter.entries(root, 0, "");
+  else if (root.kind == Kind::list && !root.items.empty())
+    emitter.items(root, 0, "");
+  else
+    emitter.out = Emitter::single(root, "") + '\n';
   return emitter.out;
 }
 

@@ -12,22 +12,40 @@ namespace {
 
 std::string_view kind_name(const Node& node) {
   switch (node.kind) {
-    case Kind::null: return "nothing";
-    case Kind::list: return "a list";
-    case Kind::map: return "a map";
-    case Kind::scalar: break;
+    case Kind::null:
+      return "nothing";
+    case Kind::list:
+      return "a list";
+    case Kind::map:
+      return "a map";
+    case Kind::scalar:
+      break;
   }
   if (node.style == Style::quoted) return "text";
   switch (plain_type(node.text)) {
     case PlainType::integer:
-    case PlainType::real: return "a number";
-    case PlainType::boolean: return "true or false";
-    default: return "text";
+    case PlainType::real:
+      return "a number";
+    case PlainType::boolean:
+      return "true or false";
+    default:
+      return "text";
   }
 }
 
 void wrong_kind(FileProblems& problems, const Node& node, const std::string& where, std::string_view wanted) {
   problems.add(node.at, fmt::format("{}: must be {}, is {}", where, wanted, kind_name(node)));
+}
+
+bool is_plain(const Node& node) { return node.kind == Kind::scalar && node.style == Style::plain; }
+
+bool is_ambiguous(const Node& node) {
+  return is_plain(node) && plain_type(node.text) == PlainType::ambiguous;
+}
+
+bool is_text(const Node& node) {
+  return node.kind == Kind::scalar &&
+         (node.style == Style::quoted || plain_type(node.text) == PlainType::text);
 }
 
 /// For everything below a key that is absent.
@@ -39,33 +57,29 @@ const Node& nothing() {
 }  // namespace
 
 std::optional<std::string> read_text(FileProblems& problems, const Node& node, const std::string& where) {
-  if (node.kind != Kind::scalar) {
-    wrong_kind(problems, node, where, "text");
-    return std::nullopt;
-  }
-  const PlainType type = node.style == Style::quoted ? PlainType::text : plain_type(node.text);
-  if (type == PlainType::ambiguous) return std::nullopt;  // noted by read()
-  if (type != PlainType::text) {
-    problems.add(node.at, fmt::format("{}: must be text, is {}", where, kind_name(node)), "put the value into double quotes");
-    return std::nullopt;
-  }
-  return node.text;
+  constexpr TextRule kAnyText = {"text",
+                                 [](std::string_view text) { return std::optional(std::string(text)); }};
+  return read_text(problems, node, where, kAnyText);
 }
 
 std::optional<std::string> read_text(FileProblems& problems, const Node& node, const std::string& where,
                                      const TextRule& rule) {
-  const std::optional<std::string> text = read_text(problems, node, where);
-  if (!text) return std::nullopt;
-  std::optional<std::string> canonical = rule.canonical(*text);
-  if (!canonical) problems.add(node.at, fmt::format("{}: must be {}, is {}", where, rule.must_be, shown(*text)));
+  if (is_ambiguous(node)) return std::nullopt;  // noted by read()
+  std::optional<std::string> canonical = node.kind == Kind::scalar ? rule.canonical(node.text) : std::nullopt;
+  if (!is_text(node)) {
+    problems.add(node.at, fmt::format("{}: must be {}, is {}", where, rule.must_be, kind_name(node)),
+                 canonical ? "put the value into double quotes" : "");
+    return std::nullopt;
+  }
+  if (!canonical)
+    problems.add(node.at, fmt::format("{}: must be {}, is {}", where, rule.must_be, shown(node.text)));
   return canonical;
 }
 
 std::optional<std::int64_t> read_integer(FileProblems& problems, const Node& node, const std::string& where,
                                          std::int64_t least, std::int64_t most) {
-  const bool bare = node.kind == Kind::scalar && node.style == Style::plain;
-  if (bare && plain_type(node.text) == PlainType::ambiguous) return std::nullopt;  // noted by read()
-  if (!bare || plain_type(node.text) != PlainType::integer) {
+  if (is_ambiguous(node)) return std::nullopt;  // noted by read()
+  if (!is_plain(node) || plain_type(node.text) != PlainType::integer) {
     wrong_kind(problems, node, where, "a number");
     return std::nullopt;
   }
@@ -79,9 +93,8 @@ std::optional<std::int64_t> read_integer(FileProblems& problems, const Node& nod
 }
 
 std::optional<bool> read_boolean(FileProblems& problems, const Node& node, const std::string& where) {
-  const bool bare = node.kind == Kind::scalar && node.style == Style::plain;
-  if (bare && plain_type(node.text) == PlainType::ambiguous) return std::nullopt;  // noted by read()
-  if (bare && plain_type(node.text) == PlainType::boolean) return node.text == "true";
+  if (is_ambiguous(node)) return std::nullopt;  // noted by read()
+  if (is_plain(node) && plain_type(node.text) == PlainType::boolean) return node.text == "true";
   wrong_kind(problems, node, where, "true or false");
   return std::nullopt;
 }
@@ -101,7 +114,8 @@ std::vector<std::string> read_texts(FileProblems& problems, const Node& node, co
     if (!text) continue;
     if (std::find(texts.begin(), texts.end(), *text) != texts.end())
       problems.add(item.at, fmt::format("{}: {} is there twice", name, shown(*text)));
-    else texts.push_back(*std::move(text));
+    else
+      texts.push_back(*std::move(text));
   }
   return texts;
 }
@@ -121,7 +135,8 @@ Fields::Fields(FileProblems& problems, const Node& node, std::string title, std:
   }
   for (const Entry& entry : node.entries) {
     if (std::find(names.begin(), names.end(), entry.key) != names.end()) continue;
-    problems.add(entry.at, fmt::format("unknown key {} in {}{}", shown(entry.key), title, did_you_mean(entry.key, names)));
+    problems.add(entry.at, fmt::format("unknown key {} in {}{}", shown(entry.key), title,
+                                       did_you_mean(entry.key, names)));
   }
   for (const Key& key : keys)
     if (key.need == Need::required && yaml::find(node, key.name) == nullptr)
@@ -140,7 +155,8 @@ std::optional<std::string> Fields::text(std::string_view key, const TextRule& ru
   return node == nullptr ? std::nullopt : read_text(problems_, *node, where(key), rule);
 }
 
-std::optional<std::int64_t> Fields::integer(std::string_view key, std::int64_t least, std::int64_t most) const {
+std::optional<std::int64_t> Fields::integer(std::string_view key, std::int64_t least,
+                                            std::int64_t most) const {
   const Node* node = find(key);
   return node == nullptr ? std::nullopt : read_integer(problems_, *node, where(key), least, most);
 }
@@ -162,7 +178,8 @@ std::vector<std::string> Fields::texts(std::string_view key, const TextRule& rul
 
 void Fields::problem(std::string_view key, const std::string& message, std::string hint) const {
   const Node* node = find(key);
-  problems_.add(node == nullptr ? node_.at : node->at, fmt::format("{}: {}", where(key), message), std::move(hint));
+  problems_.add(node == nullptr ? node_.at : node->at, fmt::format("{}: {}", where(key), message),
+                std::move(hint));
 }
 
 std::vector<std::string> key_names(std::span<const Key> keys) {

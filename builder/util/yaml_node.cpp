@@ -6,7 +6,8 @@
 namespace imgbuild::yaml {
 namespace {
 
-constexpr std::string_view kWords[] = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "=", "<<"};
+constexpr std::string_view kWords[] = {"y",    "n",     "yes",  "no", "on", "off",
+                                       "true", "false", "null", "=",  "<<"};
 
 /// The patterns of YAML 1.1 (as PyYAML's resolver has them) and of the YAML 1.2 core schema, together.
 const std::regex& number_pattern() {
@@ -46,7 +47,8 @@ bool is_ambiguous_word(std::string_view text) {
 /// std::regex recurses over the text, so longer ones are judged by their characters.
 bool looks_like_number(std::string_view text) {
   constexpr std::size_t kLongest = 100;
-  if (text.empty() || std::string_view("+-.0123456789").find(text.front()) == std::string_view::npos) return false;
+  if (text.empty() || std::string_view("+-.0123456789").find(text.front()) == std::string_view::npos)
+    return false;
   if (text.size() > kLongest) return text.find_first_not_of("0123456789_+-.:eE") == std::string_view::npos;
   return std::regex_match(text.begin(), text.end(), number_pattern());
 }
@@ -62,7 +64,9 @@ PlainType plain_type(std::string_view text) {
   return is_ambiguous_word(text) || looks_like_number(text) ? PlainType::ambiguous : PlainType::text;
 }
 
-Node string(std::string text) { return {.kind = Kind::scalar, .style = Style::quoted, .text = std::move(text)}; }
+Node string(std::string text) {
+  return {.kind = Kind::scalar, .style = Style::quoted, .text = std::move(text)};
+}
 
 Node number(std::int64_t value) { return {.kind = Kind::scalar, .text = std::to_string(value)}; }
 

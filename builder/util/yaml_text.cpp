@@ -15,8 +15,8 @@ struct Range {
   std::string_view name;
 };
 
-/// Characters that nobody sees and that readers treat differently, or that make a text look like another one. YAML 1.1
-/// takes U+0085, U+2028 and U+2029 for line breaks, YAML 1.2 does not.
+/// Characters that nobody sees and that readers treat differently, or that make a text look like another one.
+/// YAML 1.1 takes U+0085, U+2028 and U+2029 for line breaks, YAML 1.2 does not.
 constexpr Range kRefused[] = {
     {0x0000, 0x0000, "NUL"},
     {0x0001, 0x0008, "control character"},
@@ -44,7 +44,8 @@ bool is_utf16(std::string_view text) {
 
 /// What is wrong with the character at 'offset'; empty if nothing is.
 std::string complaint(std::string_view text, std::size_t offset, Utf8Character character) {
-  if (character.length == 0) return fmt::format("byte 0x{:02x} is no UTF-8", static_cast<unsigned char>(text[offset]));
+  if (character.length == 0)
+    return fmt::format("byte 0x{:02x} is no UTF-8", static_cast<unsigned char>(text[offset]));
   const bool line_end = character.code == '\r' && offset + 1 < text.size() && text[offset + 1] == '\n';
   if (line_end) return {};
   const std::string_view name = refused_name(character.code);
@@ -71,8 +72,10 @@ bool check_text(std::string_view text, ByteSize limit, FileProblems& problems) {
       problems.add(at, std::move(wrong));
       return false;
     }
-    if (character.code == '\n') at = {.line = at.line + 1, .column = 1};
-    else ++at.column;
+    if (character.code == '\n')
+      at = {.line = at.line + 1, .column = 1};
+    else
+      ++at.column;
     offset += character.length;
   }
   return true;
