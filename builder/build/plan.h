@@ -21,7 +21,7 @@ struct PlannedStep {
 /// A machine that gets a seed, with the values of its role's settings.
 struct PlannedMachine {
   Machine machine;
-  ResolvedSettings settings;
+  ResolvedSettings settings;  ///< secrets without a value come from the vault
 };
 
 /// Everything one run of `imgbuild recipe` will do, decided before anything slow, networked or secret is touched.

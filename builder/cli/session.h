@@ -20,6 +20,9 @@ class Session {
   [[nodiscard]] Status& status();
   [[nodiscard]] CommandRunner& runner() { return runner_; }
 
+  /// Ends the display, so that an error message begins on a line of its own.
+  void forget_stage() { status_.reset(); }
+
   /// Writes one result line to stdout. Throws Error when stdout can't be written (a full disk, a closed pipe).
   void print(const std::string& line);
 

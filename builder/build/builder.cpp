@@ -1,0 +1,187 @@
+#include "build/builder.h"
+
+#include <nlohmann/json.hpp>
+
+#include "build/manifest.h"
+#include "build/outputs.h"
+#include "image/assemble.h"
+#include "image/format.h"
+#include "tree/apply.h"
+#include "tree/generalize.h"
+#include "tree/native_guest.h"
+#include "util/digest.h"
+#include "util/error.h"
+#include "util/grub.h"
+#include "util/io.h"
+#include "util/tree_archive.h"
+
+namespace imgbuild {
+namespace fs = std::filesystem;
+
+namespace {
+
+/// What the stages of one build share.
+struct Build {
+  const Plan& plan;
+  const Cache& cache;
+  const BuildOptions& options;
+  CommandRunner& runner;
+  Status& status;
+  Base base;
+  std::string digest;  ///< the plan's
+};
+
+BuiltImage paths_of(const Plan& plan, const Manifest& manifest) {
+  BuiltImage built;
+  for (const ManifestArtifact& artifact : manifest.artifacts) built.artifacts.push_back(plan.output / artifact.file);
+  built.manifest = manifest_path(plan.output, plan.recipe.role);
+  return built;
+}
+
+bool has_formats(const Manifest& manifest, const std::vector<std::string>& formats) {
+  std::vector<std::string> found;
+  for (const ManifestArtifact& artifact : manifest.artifacts) found.push_back(artifact.format);
+  return found == formats;
+}
+
+std::optional<BuiltImage> find_image(const Build& build) {
+  const std::optional<Manifest> manifest = find_manifest(manifest_path(build.plan.output, build.plan.recipe.role));
+  if (!manifest || manifest->plan != build.digest || !has_formats(*manifest, build.plan.formats)) return std::nullopt;
+  if (!artifacts_are_intact(*manifest, build.plan.output)) {
+    build.status.note(fmt::format("the image in '{}' is damaged or incomplete; it is built again", build.plan.output.native()));
+    return std::nullopt;
+  }
+  return paths_of(build.plan, *manifest);
+}
+
+void unpack_base(const Build& build, const fs::path& tree) {
+  build.status.begin("unpacking base " + build.base.name);
+  ExtractOptions options = {.expected_sha256 = build.base.tree_sha256};
+  options.progress = [&](std::uint64_t done, std::uint64_t total) { build.status.progress(done, total, ""); };
+  (void)extract_tree(build.base.tree(), tree, options);
+  build.status.end("");
+}
+
+/// What the image says of itself, /usr/lib/appliance/image.json.
+std::string image_json(const Build& build) {
+  return nlohmann::ordered_json{{"version", 1}, {"image", build.plan.recipe.seed}, {"roles", build.plan.roles},
+                                {"plan", build.digest}, {"built_with", "imgbuild " IMGBUILD_VERSION}}
+             .dump(2) + "\n";
+}
+
+/// All steps on the tree. Returns what is installed afterwards.
+std::vector<InstalledPackage> run_steps(const Build& build, const fs::path& tree, const fs::path& work, std::int64_t epoch) {
+  const std::unique_ptr<Guest> guest = make_native_guest(
+      {.tree = tree, .source_date_epoch = epoch, .device_files = grub_device_files(build.base.layout)});
+  const StepContext context = {.package_cache = build.cache.packages(), .work = work, .proxy = build.options.proxy,
+                               .stand_ins = grub_stand_ins(build.base.layout)};
+  int number = 0;
+  for (const PlannedStep& planned : build.plan.steps) {
+    ++number;
+    try {
+      apply(*guest, planned.step, context, build.status);
+    } catch (Error& error) {
+      error.add_context(fmt::format("doing step {} ({}) of role '{}'", number, describe(planned.step), build.plan.recipe.role));
+      throw;
+    }
+  }
+  guest->make_folder("/usr/lib/appliance");
+  guest->write_file("/usr/lib/appliance/image.json", image_json(build), 0644);
+  std::vector<InstalledPackage> packages = installed_packages(*guest);
+  guest->finish();
+  return packages;
+}
+
+Manifest describe_build(const Build& build, const std::vector<InstalledPackage>& packages) {
+  Manifest manifest;
+  manifest.role = build.plan.recipe.role;
+  manifest.roles = build.plan.roles;
+  manifest.plan = build.digest;
+  manifest.disk = build.plan.recipe.disk.bytes;
+  manifest.base = build.base.origin;
+  manifest.base["name"] = fs::path(build.base.name).filename().native();
+  manifest.base["digest"] = build.base.digest;
+  manifest.base["distribution"] = build.base.distribution;
+  manifest.base["release"] = build.base.release;
+  manifest.base["architecture"] = build.base.architecture;
+  for (const PlannedStep& step : build.plan.steps) manifest.steps.emplace_back(describe(step.step), step.digest);
+  for (const InstalledPackage& package : packages) {
+    manifest.packages.push_back({.name = package.name, .version = package.version, .architecture = package.architecture});
+  }
+  return manifest;
+}
+
+/// Writes each format into 'folder', synced, and notes it in the manifest.
+void write_formats(const Build& build, const fs::path& raw, const fs::path& folder, Manifest& manifest) {
+  for (const std::string& name : build.plan.formats) {
+    const OutputFormat& format = find_format(name);
+    const std::string file = fmt::format("{}.{}", build.plan.recipe.role, format.extension);
+    build.status.begin("writing " + file);
+    format.write(raw, folder / file, build.runner);
+    fs::permissions(folder / file, fs::perms(0644));
+    io::sync(io::open_for_update(folder / file));
+    const std::uint64_t size = fs::file_size(folder / file);
+    manifest.artifacts.push_back({.file = file, .format = name, .sha256 = sha256_file(folder / file), .size = size});
+    build.status.end(format_byte_size({size}));
+  }
+}
+
+/// From here nothing can fail but the renames themselves. The old manifest goes first: at no moment does a manifest
+/// stand beside an artifact that it does not describe.
+void publish(const Build& build, const fs::path& folder, const Manifest& manifest) {
+  const fs::path target = manifest_path(build.plan.output, build.plan.recipe.role);
+  if (fs::exists(fs::symlink_status(target))) io::remove_file(target);
+  for (const ManifestArtifact& artifact : manifest.artifacts) io::rename(folder / artifact.file, build.plan.output / artifact.file);
+  io::write_file(target, to_json(manifest), 0644);
+}
+
+/// The image, from the base to its place.
+BuiltImage make_image(const Build& build) {
+  const io::TemporaryDirectory work(build.cache.work(), "build");
+  const fs::path tree = work.path() / "tree";
+  const std::int64_t epoch = build.base.made.time_since_epoch().count();
+
+  unpack_base(build, tree);
+  const std::vector<InstalledPackage> packages = run_steps(build, tree, work.path(), epoch);
+
+  build.status.begin("generalizing");
+  generalize(tree, epoch, build.status);
+  build.status.end("");
+
+  // From here the tree does not change.
+  build.status.begin("assembling the disk");
+  const fs::path raw = work.path() / "disk.raw";
+  assemble({.tree = tree, .boot_area = build.base.boot(), .layout = build.base.layout, .disk = build.plan.recipe.disk, .epoch = epoch},
+           raw, build.runner, build.status);
+  build.status.end(format_byte_size(build.plan.recipe.disk));
+  io::remove_tree(tree);
+
+  const io::TemporaryDirectory finished(build.plan.output, "image");
+  Manifest manifest = describe_build(build, packages);
+  write_formats(build, raw, finished.path(), manifest);
+  publish(build, finished.path(), manifest);
+  return paths_of(build.plan, manifest);
+}
+
+}  // namespace
+
+BuiltImage build_image(const Plan& plan, const Cache& cache, const BuildOptions& options, CommandRunner& runner, Status& status) {
+  const Base base = provide_base(plan.base, cache, options.base, runner, status);
+  const Build build = {plan, cache, options, runner, status, base, plan_digest(plan, base.digest)};
+  io::make_directories(plan.output, 0755);
+  const io::FileLock lock(plan.output / ".lock", [&] { status.note("another imgbuild works in this folder; waiting"); });
+  (void)io::sweep_temporaries(plan.output);
+  if (options.rebuild == BuildOptions::Rebuild::no) {
+    if (std::optional<BuiltImage> found = find_image(build)) {
+      status.note(fmt::format("{}: nothing changed", plan.recipe.role));
+      return *found;
+    }
+  }
+  try {
+    return make_image(build);
+  } catch (Error& error) {
+    throw error.add_context(fmt::format("building role '{}'", plan.recipe.role));
+  }
+}
+
+}  // namespace imgbuild

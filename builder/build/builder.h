@@ -1,0 +1,35 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "build/base_supply.h"
+#include "build/cache.h"
+#include "build/plan.h"
+#include "util/command.h"
+#include "util/host.h"
+#include "util/status.h"
+
+namespace imgbuild {
+
+struct BuildOptions {
+  BaseOptions base;
+  enum class Rebuild { no, yes } rebuild = Rebuild::no;  ///< even if an intact image of this plan is there
+  std::string proxy = {};                                ///< for packages; empty: none
+  TreeBackend backend = TreeBackend::native;             ///< where the steps run
+};
+
+/// The files of one image, complete and in their place.
+struct BuiltImage {
+  std::vector<std::filesystem::path> artifacts;  ///< in the order of the plan's formats
+  std::filesystem::path manifest;
+};
+
+/// Makes the image of 'plan' in its output folder, or finds it there: one is found if its manifest carries the plan's digest
+/// and every artifact its own. Reports every stage. Outputs appear last and complete; two runs at once wait for each other.
+/// Throws Error: host unfit, network, verification failed, step failed; Interrupted. Old outputs stay untouched then.
+[[nodiscard]] BuiltImage build_image(const Plan& plan, const Cache& cache, const BuildOptions& options,
+                                     CommandRunner& runner, Status& status);
+
+}  // namespace imgbuild

@@ -1,0 +1,186 @@
+#include "build/plan.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "image/format.h"
+#include "recipe/read.h"
+#include "util/digest.h"
+#include "util/error.h"
+#include "util/problems.h"
+#include "util/suggest.h"
+
+namespace imgbuild {
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A change in how imgbuild itself makes images changes this number, and with it every plan.
+constexpr std::string_view kImageRules = "imgbuild image rules 1";
+
+std::string digest_of(const PackagesStep& step) {
+  Sha256 hash;
+  hash.update_field("packages");
+  for (const auto* names : {&step.install, &step.remove}) {
+    hash.update_field(fmt::format("{}", names->size()));
+    for (const std::string& name : *names) hash.update_field(name);
+  }
+  hash.update_field(step.upgrade == PackagesStep::Upgrade::yes ? "upgrade" : "keep");
+  return hash.hex();
+}
+
+std::string digest_of(const OverlayStep& step) { return sha256("overlay " + sha256_folder(step.folder)); }
+
+std::string digest_of(const PayloadStep& step) {
+  Sha256 hash;
+  for (const std::string& field : {std::string("payload"), step.name, step.sha256, sha256_file(step.install)}) hash.update_field(field);
+  return hash.hex();
+}
+
+std::string digest_of(const RunStep& step) { return sha256("run " + sha256_file(step.script)); }
+
+std::string digest_of(const ServicesStep& step) {
+  Sha256 hash;
+  hash.update_field("services");
+  for (const auto* units : {&step.enable, &step.disable, &step.mask}) {
+    hash.update_field(fmt::format("{}", units->size()));
+    for (const std::string& unit : *units) hash.update_field(unit);
+  }
+  return hash.hex();
+}
+
+std::vector<PlannedStep> plan_steps(const Recipe& recipe) {
+  std::vector<PlannedStep> planned;
+  for (const Step& step : recipe.steps) {
+    planned.push_back({step, std::visit([](const auto& kind) { return digest_of(kind); }, step)});
+  }
+  return planned;
+}
+
+/// Roles that differ only in settings share one image: the image says which they are.
+std::vector<std::string> roles_of_image(const Project& project, const Recipe& recipe) {
+  std::vector<std::string> roles;
+  for (const std::string& role : list_roles(project)) {
+    Problems ignored;  // a broken recipe of another role is reported when that role is built
+    const Recipe other = read_recipe(project, role, ignored);
+    const bool is_same = other.steps == recipe.steps && other.seed == recipe.seed && other.disk == recipe.disk && other.base == recipe.base;
+    if (role == recipe.role || (ignored.empty() && is_same)) roles.push_back(role);
+  }
+  return roles;
+}
+
+const Machine& machine_named(const Environment& environment, const std::string& name) {
+  if (const Machine* machine = find_machine(environment, name)) return *machine;
+  std::vector<std::string> names;
+  for (const Machine& machine : environment.machines) names.push_back(machine.name);
+  throw Error(ExitCode::bad_input, "{}: there is no machine '{}'{}", environment.file.native(), name, did_you_mean(name, names));
+}
+
+std::vector<PlannedMachine> plan_machines(const Recipe& recipe, const Environment& environment, const PlanOptions& options) {
+  if (options.machine) {
+    const Machine& machine = machine_named(environment, *options.machine);
+    if (machine.role != recipe.role) {
+      throw Error(ExitCode::bad_input, "machine '{}' is a '{}', not a '{}'", machine.name, machine.role, recipe.role);
+    }
+  }
+  std::vector<PlannedMachine> machines;
+  for (const Machine& machine : environment.machines) {
+    if (machine.role != recipe.role || machine.external == Machine::External::yes) continue;
+    if (options.machine && machine.name != *options.machine) continue;
+    machines.push_back({machine, resolve_settings(recipe, environment)});
+  }
+  if (machines.empty()) {
+    throw Error(ExitCode::bad_input, "{}: no machine of role '{}' is ours to build", environment.file.native(), recipe.role);
+  }
+  return machines;
+}
+
+std::vector<std::string> plan_formats(const Recipe& recipe, const PlanOptions& options) {
+  const std::vector<std::string>& asked = options.formats.empty() ? recipe.formats : options.formats;
+  std::vector<std::string> formats;
+  for (const std::string& format : asked) {
+    (void)find_format(format);  // throws for an unknown one
+    if (std::ranges::find(formats, format) != formats.end()) {
+      throw Error(ExitCode::bad_input, "format '{}' is asked for twice", format);
+    }
+    formats.push_back(format);
+  }
+  return formats;
+}
+
+std::string planned_base(const Recipe& recipe, const Environment& environment, const PlanOptions& options) {
+  if (!options.base) return environment.base.value_or(recipe.base);
+  const auto& known = known_bases();
+  if (std::ranges::find(known, *options.base) != known.end()) return *options.base;
+  if (options.base->find('/') == std::string::npos) {
+    throw Error(ExitCode::bad_input, "unknown base '{}'{}", *options.base, did_you_mean(*options.base, known))
+        .set_hint("a path of a disk image holds a '/', such as ./disk.qcow2");
+  }
+  if (!fs::is_regular_file(*options.base)) throw Error(ExitCode::bad_input, "base '{}' is no file", *options.base);
+  return fs::absolute(*options.base).lexically_normal().native();
+}
+
+}  // namespace
+
+Plan make_plan(const Project& project, const fs::path& environment_file, const PlanOptions& options) {
+  Problems problems;
+  Recipe recipe = read_recipe(project, options.role, problems);
+  Environment environment = read_environment(project, environment_file, problems);
+  problems.throw_if_any();
+  Plan plan;
+  plan.machines = plan_machines(recipe, environment, options);
+  plan.formats = plan_formats(recipe, options);
+  plan.base = planned_base(recipe, environment, options);
+  plan.roles = roles_of_image(project, recipe);
+  plan.steps = plan_steps(recipe);
+  plan.output = options.output_root / environment.deployment;
+  plan.recipe = std::move(recipe);
+  plan.environment = std::move(environment);
+  return plan;
+}
+
+std::string plan_digest(const Plan& plan, const std::string& base_digest) {
+  Sha256 hash;
+  hash.update_field(kImageRules);
+  hash.update_field(IMGBUILD_VERSION);
+  hash.update_field(base_digest);
+  hash.update_field(fmt::format("{}", plan.recipe.disk.bytes));
+  hash.update_field(plan.recipe.seed);
+  for (const std::string& role : plan.roles) hash.update_field(role);
+  for (const PlannedStep& step : plan.steps) hash.update_field(step.digest);
+  return hash.hex();
+}
+
+std::string describe(const Plan& plan) {
+  std::string text = fmt::format("role {}: {}\nbase: {}\ndisk: {}\nformats: {}\nsteps:\n", plan.recipe.role, plan.recipe.description,
+                                 plan.base, format_byte_size(plan.recipe.disk), fmt::join(plan.formats, ", "));
+  int number = 0;
+  for (const PlannedStep& step : plan.steps) text += fmt::format("  {}. {}\n", ++number, describe(step.step));
+  text += "machines:\n";
+  for (const PlannedMachine& planned : plan.machines) {
+    text += fmt::format("  {} ({})\n", planned.machine.name, planned.machine.private_ip);
+    for (const auto& [name, value] : planned.settings.values) text += fmt::format("    {}: {}\n", name, value);
+    for (const auto& [name, value] : planned.settings.secrets) {
+      text += fmt::format("    {}: *** ({})\n", name, value ? "environment file" : "vault");
+    }
+  }
+  text += fmt::format("outputs in {}", plan.output.native());
+  return text;
+}
+
+std::string to_json(const Plan& plan) {
+  using Json = nlohmann::ordered_json;
+  Json steps = Json::array();
+  for (const PlannedStep& step : plan.steps) steps.push_back({{"step", describe(step.step)}, {"digest", step.digest}});
+  Json machines = Json::array();
+  for (const PlannedMachine& planned : plan.machines) {
+    Json settings = planned.settings.values;
+    for (const auto& [name, value] : planned.settings.secrets) settings[name] = "***";
+    machines.push_back({{"name", planned.machine.name}, {"private_ip", planned.machine.private_ip}, {"settings", settings}});
+  }
+  return Json{{"version", 1}, {"role", plan.recipe.role}, {"base", plan.base}, {"disk", plan.recipe.disk.bytes},
+              {"formats", plan.formats}, {"steps", steps}, {"machines", machines}, {"output", plan.output.native()}}
+      .dump();
+}
+
+}  // namespace imgbuild

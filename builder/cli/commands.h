@@ -1,0 +1,16 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "cli/session.h"
+
+/// Each function adds one command with its options to 'app'; its work runs when the command line has been read.
+namespace imgbuild {
+
+void add_recipe_command(CLI::App& app, Session& session);
+void add_seed_command(CLI::App& app, Session& session);
+void add_base_command(CLI::App& app, Session& session);
+void add_boot_command(CLI::App& app, Session& session);
+void add_doctor_command(CLI::App& app, Session& session);
+
+}  // namespace imgbuild

@@ -1,0 +1,177 @@
+"""The built image: complete, repeatable, free of secrets, and never half-made."""
+import base64
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import stat
+import subprocess
+import time
+
+import pytest
+
+import imgbuild_program as imgbuild
+
+
+def digest(path):
+    hash = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            hash.update(chunk)
+    return hash.hexdigest()
+
+
+def snapshot(folder):
+    return {path.name: (digest(path), path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+def test_prints_exactly_the_paths_of_its_results(built):
+    assert built.stdout.split() == [str(built.image), str(built.manifest), str(built.seed)]
+
+
+def test_results_have_the_modes_promised(built):
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (built.image, built.manifest, built.seed)}
+    assert list(modes.values()) == [0o644, 0o644, 0o600]
+    assert stat.S_IMODE(built.vault.stat().st_mode) == 0o700
+    open_to_others = [p for p in built.vault.rglob("*") if p.is_file() and p.suffix not in (".crt", ".pub")
+                      and p.name != ".gitignore" and p.stat().st_mode & 0o077]
+    assert open_to_others == []
+
+
+def test_manifest_describes_the_image(built):
+    manifest = json.loads(built.manifest.read_text())
+    artifact = manifest["artifacts"][0]
+    assert artifact["sha256"] == digest(built.image) and artifact["size"] == built.image.stat().st_size
+    names = {package["name"] for package in manifest["packages"]}
+    assert {"nginx", "postgresql", "cloud-init", "openssh-server"} <= names
+    assert manifest["base"]["name"] == "bootstrap" and len(manifest["base"]["digest"]) == 64
+    for secret in [*built.secrets().values(), "demo-s1", "vote.example.org", str(built.folder)]:
+        assert secret not in built.manifest.read_text()
+
+
+def test_a_second_run_finds_the_image_and_changes_nothing(built):
+    before = snapshot(built.image.parent)
+    begin = time.monotonic()
+    result = imgbuild.run_ok("recipe", "web-master", "--env", built.environment, "-o", built.output)
+    assert result.stdout == built.stdout
+    assert "nothing changed" in result.stderr
+    assert snapshot(built.image.parent) == before
+    assert time.monotonic() - begin < 30  # a rebuild would take longer; figures are in tests/bench
+
+
+def test_a_damaged_image_is_built_again(built, tmp_path):
+    golden = digest(built.image)
+    with open(built.image, "r+b") as file:
+        file.seek(200_000)
+        byte = file.read(1)
+        file.seek(200_000)
+        file.write(bytes([byte[0] ^ 1]))
+    imgbuild.run_ok("recipe", "web-master", "--env", built.environment, "-o", built.output)
+    assert digest(built.image) == golden
+
+
+def test_another_folder_zone_locale_and_umask_give_the_same_bytes(built, tmp_path):
+    other = tmp_path / "another folder"
+    other.mkdir()
+    environment = imgbuild.write_environment(other, built.public_key, name="other", domain="other.example.net")
+    imgbuild.run_ok("recipe", "web-master", "--env", environment, "-o", other / "out", cwd=other,
+                    prefix=["bash", "-c", "umask 077; exec \"$@\"", "-"], TZ="Asia/Tokyo", LC_ALL="de_AT.UTF-8",
+                    TMPDIR=other)
+    image = other / "out" / "other" / "web-master.qcow2"
+    assert digest(image) == digest(built.image)
+    assert stat.S_IMODE(image.stat().st_mode) == 0o644
+
+
+def encodings(secret):
+    text = secret.encode()
+    yield text
+    yield text.hex().encode()
+    yield text.decode().encode("utf-16-le")
+    yield text[::-1]
+    for shift in range(3):  # base64 of the secret wherever it begins; the ends depend on neighbours
+        encoded = base64.b64encode(b"x" * shift + text)
+        yield encoded[4 if shift else 0:-4]
+
+
+def test_no_secret_is_anywhere_on_the_raw_disk(built, tmp_path):
+    raw = tmp_path / "disk.raw"
+    subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", built.image, raw], check=True)
+    secrets = built.secrets()
+    assert len(secrets) > 10
+    patterns = tmp_path / "patterns"
+    lines = [pattern for secret in secrets.values() for pattern in encodings(secret)]
+    lines += [b"demo-s1", b"vote.example.org", built.public_key.split()[1].encode(), str(built.folder).encode()]
+    patterns.write_bytes(b"\n".join(lines) + b"\n")
+    # The scan itself must be able to find something: the same file with one secret appended has a hit.
+    grep = ["grep", "-a", "-c", "-F", "-f", patterns]
+    probe = tmp_path / "probe"
+    probe.write_bytes(b"\0" * 5000 + next(iter(secrets.values())).encode() + b"\n")
+    assert subprocess.run([*grep, probe], capture_output=True, text=True).stdout.strip() == "1"
+    data = subprocess.run(["bash", "-c", "set -o pipefail; tr '\\000' '\\n' < \"$1\" | grep -a -c -F -f \"$2\"", "-", raw, patterns],
+                          capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
+    assert data.stdout.strip() == "0"
+
+
+def leftovers():
+    work = imgbuild.CACHE / "imgbuild" / "work"
+    return [path for path in work.iterdir() if path.name.startswith("tmp-")] if work.exists() else []
+
+
+def mounts_below(folder):
+    return [line for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines() if str(folder) in line]
+
+
+@pytest.mark.parametrize("seconds, number", [(1, signal.SIGINT), (4, signal.SIGTERM), (8, signal.SIGINT), (12, signal.SIGHUP)])
+def test_an_interrupt_at_any_moment_leaves_nothing(built, tmp_path, seconds, number):
+    process = imgbuild.start("recipe", "web-master", "--env", built.environment, "-o", tmp_path / "out",
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    time.sleep(seconds)
+    children = imgbuild.children_of(process.pid)
+    finished = process.poll() is not None
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    if finished:
+        assert process.returncode == 0
+    else:
+        assert process.returncode == 128 + number, errors
+        assert "interrupted" in errors
+        assert not list((tmp_path / "out").rglob("*.qcow2"))
+    assert [child for child in children if pathlib.Path(f"/proc/{child[0]}").exists()] == []
+    assert leftovers() == []
+    assert mounts_below(imgbuild.CACHE) == []
+    assert list((tmp_path / "out").rglob("tmp-*")) == []
+
+
+def test_a_kill_is_swept_by_the_next_run(built, tmp_path):
+    process = imgbuild.start("recipe", "web-master", "--env", built.environment, "-o", tmp_path / "out",
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(6)
+    children = imgbuild.children_of(process.pid)
+    process.kill()
+    process.wait()
+    time.sleep(2)
+    assert [child for child in children if pathlib.Path(f"/proc/{child[0]}").exists()] == []
+    assert mounts_below(imgbuild.CACHE) == []
+    imgbuild.run_ok("recipe", "web-master", "--env", built.environment, "-o", tmp_path / "out")
+    assert leftovers() == []
+    assert digest(tmp_path / "out" / "demo" / "web-master.qcow2") == digest(built.image)
+
+
+def test_two_builds_at_once_both_succeed_with_the_same_bytes(built, tmp_path):
+    processes = [imgbuild.start("recipe", "web-master", "--env", built.environment, "-o", tmp_path / "out",
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    results = [process.communicate(timeout=600) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], results
+    assert digest(tmp_path / "out" / "demo" / "web-master.qcow2") == digest(built.image)
+
+
+def test_a_full_output_disk_is_said_and_nothing_stays(built, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    script = 'mount -t tmpfs -o size=64m tmpfs "$1" && shift && "$@"; status=$?; ls -A "$SMALL/demo"; exit $status'
+    result = imgbuild.run("recipe", "web-master", "--env", built.environment, "-o", small, SMALL=small,
+                          prefix=["unshare", "-m", "bash", "-c", script, "-", str(small)])
+    assert result.returncode == 5, result.stderr
+    assert "hint: " in result.stderr
+    assert "qcow2" not in result.stdout
