@@ -38,11 +38,14 @@ void write_pair(const FilePair& files, const PairContent& content) {
   io::AtomicFile counterpart(files.counterpart, 0600);
   secret.write(content.secret.reveal());
   counterpart.write(content.counterpart);
-  counterpart.commit();
   try {
+    counterpart.commit();
     secret.commit();
   } catch (...) {
-    io::remove_file(files.counterpart);  // ours, made just now, under the vault's lock
+    // Both are ours, made just now under the vault's lock: nobody has used them. A commit can fail after its rename.
+    for (const fs::path& file : {files.counterpart, files.secret}) {
+      if (fs::exists(file)) io::remove_file(file);
+    }
     throw;
   }
 }

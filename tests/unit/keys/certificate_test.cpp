@@ -32,7 +32,7 @@ std::string check(const TlsPair& pair, const PairUse& use) {
 
 class CertificateFile : public ::testing::Test {
  protected:
-  CertificateFile() { io::write_file(path_, make_pair_at(std::time(nullptr), KeyType::rsa_3072).certificate, 0644); }
+  CertificateFile() { io::write_file(path_, make_pair_at(std::time(nullptr)).certificate, 0644); }
 
   std::string openssl(std::vector<std::string> arguments) {
     SystemCommandRunner runner;
@@ -62,6 +62,13 @@ TEST_F(CertificateFile, IsALeafForServersAndClients) {
   const std::string said = text();
   EXPECT_NE(said.find("X509v3 Basic Constraints: critical\n                CA:FALSE\n"), std::string::npos) << said;
   EXPECT_NE(said.find("TLS Web Server Authentication, TLS Web Client Authentication"), std::string::npos);
+  EXPECT_NE(said.find("Key Usage: critical\n                Digital Signature\n"), std::string::npos);
+  EXPECT_NE(said.find("Signature Algorithm: ecdsa-with-SHA256"), std::string::npos);
+}
+
+TEST_F(CertificateFile, OfAnRsaKeyMayEncipherKeysToo) {
+  io::write_file(path_, make_pair_at(std::time(nullptr), KeyType::rsa_3072).certificate, 0644);
+  const std::string said = text();
   EXPECT_NE(said.find("Key Usage: critical\n                Digital Signature, Key Encipherment\n"), std::string::npos);
   EXPECT_NE(said.find("Signature Algorithm: sha256WithRSAEncryption"), std::string::npos);
 }

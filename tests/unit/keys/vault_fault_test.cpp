@@ -1,0 +1,99 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <set>
+
+#include "keys/vault.h"
+#include "util/command.h"
+#include "util/error.h"
+#include "util/io.h"
+
+namespace imgbuild {
+namespace {
+namespace fs = std::filesystem;
+
+constexpr const char* kVault = "IMGBUILD_TEST_VAULT";  ///< set: this process is the child that fills this vault
+constexpr int kMostCalls = 200;
+
+/// What the child does, and the next run after it.
+std::string fill(const fs::path& path) {
+  const Vault vault = Vault::open_or_make(path, {.tls_key = KeyType::ec_p256});
+  const MachineKeys keys =
+      vault.machine({.name = "prod-s1", .role = "web-master", .dns_names = {"prod-s1", "vote.example.org"}});
+  return vault.secret("password").reveal() + keys.tls->certificate + keys.host.public_key;
+}
+
+std::set<std::string> entries_of(const fs::path& folder) {
+  std::set<std::string> names;
+  for (const auto& item : fs::recursive_directory_iterator(folder)) names.insert(item.path().filename().native());
+  return names;
+}
+
+const std::set<std::string> kComplete{".gitignore", ".lock", "machines", "password", "passwords", "prod-s1", "role",
+                                      "ssh_host_ed25519_key", "ssh_host_ed25519_key.pub", "tls.crt", "tls.key"};
+
+class VaultFault : public ::testing::Test {
+ protected:
+  /// Fills a new vault in a child whose n-th change to the disk fails or kills it. True if it came to the end.
+  bool child_fills(const fs::path& vault, int n, const char* fault) {
+    SystemCommandRunner runner;
+    const CommandResult result = runner.run({
+        .program = fs::read_symlink("/proc/self/exe"),
+        .arguments = {"--gtest_filter=VaultFault.ChildFillsTheVault"},
+        .environment = {fmt::format("{}={}", kVault, vault.native()), fmt::format("IMGBUILD_IO_FAULT={}:{}", n, fault)},
+    });
+    return result.succeeded();
+  }
+
+  io::TemporaryDirectory folder_{fs::temp_directory_path(), "vault-fault-test"};
+};
+
+/// By itself it fills a vault of its own, so that it is a test too.
+TEST_F(VaultFault, ChildFillsTheVault) {
+  const char* given = std::getenv(kVault);
+  const fs::path path = given ? fs::path(given) : folder_.path() / "prod.vault";
+  EXPECT_FALSE(fill(path).empty());
+  EXPECT_EQ(entries_of(path), kComplete);
+}
+
+TEST_F(VaultFault, AtAnyWriteLeavesAVaultThatTheNextRunCompletes) {
+  int n = 1;
+  for (; n < kMostCalls; ++n) {
+    const fs::path path = folder_.path() / fmt::format("{}.vault", n);
+    const bool done = child_fills(path, n, "enospc");
+    EXPECT_FALSE(fill(path).empty()) << n;
+    EXPECT_EQ(fill(path), fill(path)) << n;
+    EXPECT_EQ(entries_of(path), kComplete) << n;
+    if (done) break;
+  }
+  EXPECT_GT(n, 20);
+  EXPECT_LT(n, kMostCalls);
+}
+
+TEST_F(VaultFault, ThatKillsAtAnyWriteLosesNothingAndTheCureHelps) {
+  int n = 1;
+  int half = 0;
+  for (; n < kMostCalls; ++n) {
+    const fs::path path = folder_.path() / fmt::format("{}.vault", n);
+    const bool done = child_fills(path, n, "kill");
+    try {
+      EXPECT_FALSE(fill(path).empty()) << n;
+    } catch (const Error& error) {
+      // The counterpart came first and is worth nothing alone; the hint says to remove exactly that.
+      ++half;
+      const std::string hint = error.hint();
+      const std::size_t begin = hint.find("remove '") + 8;
+      const fs::path useless = hint.substr(begin, hint.find('\'', begin) - begin);
+      EXPECT_TRUE(useless.extension() == ".crt" || useless.extension() == ".pub") << error.describe();
+      EXPECT_TRUE(fs::remove(useless));
+      EXPECT_FALSE(fill(path).empty()) << n;
+    }
+    EXPECT_EQ(entries_of(path), kComplete) << n;
+    if (done) break;
+  }
+  EXPECT_GT(half, 0);
+  EXPECT_LT(n, kMostCalls);
+}
+
+}  // namespace
+}  // namespace imgbuild
