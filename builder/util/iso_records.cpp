@@ -1,5 +1,6 @@
 #include "util/iso_records.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -11,7 +12,7 @@
 // What of an ISO 9660 image is read here (ECMA-119; numbers are there twice, we take the little-endian one):
 //
 //   sector 16 …   volume descriptors, 2048 bytes each: type (1 primary, 2 Joliet, 255 last), "CD001",
-//                 40 volume name (32), 156 root's directory record, 813 created (17), 830 changed (17), 864 valid from (17)
+//                 40 volume name (32), 140 first sector of the path table (4), 156 root's directory record, 813 created (17), 830 changed (17), 864 valid from (17)
 //   directory record: 0 its length (0: go on in the next sector), 2 first sector (4), 10 size (4), 18 time (7),
 //                 25 flags (2: folder), 32 length of the name, 33 name, padding to even, then
 //                 system use entries (SUSP, Rock Ridge): 2 letters, length, version, data
@@ -76,7 +77,9 @@ std::string joliet_text(std::span<const char> bytes) {
 }
 
 std::span<char> extent(std::span<char> image, std::span<char> record) {
-  return part(image, std::size_t{number(record, 2)} * kSector, number(record, 10));
+  const std::size_t size = number(record, 10);
+  if (size == 0) return {};  // the sector of an empty file means nothing
+  return part(image, std::size_t{number(record, 2)} * kSector, size);
 }
 
 std::span<char> name_of(std::span<char> record) { return part(record, 33, byte(record, 32)); }
@@ -134,6 +137,15 @@ void fix_record(std::span<char> image, std::span<char> record) {
   if (system_use < record.size()) fix_system_use(image, record.subspan(system_use));
 }
 
+/// libarchive notes the time, its version and its options in the unused sectors between the descriptors and the tables.
+void clear_unused_sectors(std::span<char> image, std::size_t descriptors, std::size_t first_table) {
+  const std::size_t begin = (kFirstDescriptor + descriptors + 1) * kSector;  // one more: the last descriptor
+  const std::size_t end = first_table * kSector;
+  if (begin >= end) return;
+  const std::span<char> unused = part(image, begin, end - begin);
+  std::memset(unused.data(), 0, unused.size());
+}
+
 }  // namespace
 
 std::string volume_id(std::string_view image) {
@@ -150,13 +162,17 @@ std::string volume_id(std::string_view image) {
 
 void fix_times(std::string& image) {
   const std::span<char> bytes(image);
-  for (std::size_t n = 0; const std::optional<Descriptor> found = descriptor(bytes, n); ++n) {
+  std::size_t descriptors = 0;
+  std::size_t first_table = bytes.size() / kSector;
+  for (; const std::optional<Descriptor> found = descriptor(bytes, descriptors); ++descriptors) {
     if (found->type != kPrimary && found->type != kJoliet) continue;
     for (const std::size_t at : {813U, 830U, 864U}) put(found->bytes, at, kLongTime);
     const std::span<char> root = part(found->bytes, 156, 34);
     put(root, 18, kShortTime);
     visit_folder(bytes, root, 0, [bytes](std::span<char> record) { fix_record(bytes, record); });
+    first_table = std::min<std::size_t>(first_table, number(found->bytes, 140));
   }
+  clear_unused_sectors(bytes, descriptors, first_table);
 }
 
 void visit_contents(std::string& image,
