@@ -7,14 +7,7 @@ CommandResult FakeGuest::run(const GuestCommand& command) {
   for (const std::string& argument : command.arguments) line += " " + argument;
   commands_.push_back(line);
   CommandResult result = answer_ ? answer_(command, *this) : CommandResult{};
-  if (!command.on_line) return result;
-  for (const std::string* text : {&result.out, &result.err}) {
-    for (std::size_t at = 0; at < text->size();) {
-      const std::size_t end = std::min(text->find('\n', at), text->size());
-      command.on_line(std::string_view(*text).substr(at, end - at));
-      at = end + 1;
-    }
-  }
+  if (command.on_line) for_each_line(result.out + result.err, command.on_line);
   return result;
 }
 

@@ -60,7 +60,7 @@ void treat(const RootFolder& root, const GeneralizeRow& row, const std::string& 
     case Treatment::remove: return root.remove(path);
     case Treatment::remove_file: return S_ISLNK(mode) ? void() : root.remove(path);
     case Treatment::remove_files: return remove_files_below(root, path);
-    case Treatment::empty_folder: return root.empty_folder(path);
+    case Treatment::empty_folder: return S_ISDIR(mode) ? root.empty_folder(path) : void();
     case Treatment::write: return S_ISREG(mode) ? rewrite(root, path, row.content) : void();
     case Treatment::link: return root.make_link(path, row.content);
     case Treatment::dangling: return remove_dangling_links(root, path);
@@ -86,6 +86,19 @@ void pin_shadow(const RootFolder& root, std::int64_t epoch) {
   std::istringstream lines(before);
   for (std::string line; std::getline(lines, line);) after += pin_last_change(line, epoch / kSecondsPerDay) + "\n";
   if (after != before) rewrite(root, "/etc/shadow", after);
+}
+
+/// ucf asks through debconf, which keeps the random name of a temporary file it asked about.
+void drop_debconf_temporaries(const RootFolder& root) {
+  const std::string path = "/var/cache/debconf/config.dat";
+  if (!root.exists(path)) return;
+  const std::string before = root.read_file(path);
+  std::string after;
+  std::istringstream lines(before);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(" NEW = /tmp/")) after += line + "\n";
+  }
+  if (after != before) rewrite(root, path, after);
 }
 
 /// Sockets and FIFOs belong to programs that run.
@@ -126,6 +139,7 @@ void generalize(const std::filesystem::path& tree, std::int64_t source_date_epoc
     for (const std::string& path : root.glob(row.pattern)) treat(root, row, path);
   }
   remove_sockets(root);
+  drop_debconf_temporaries(root);
   pin_shadow(root, source_date_epoch);
   pin_times(root, source_date_epoch);
   status.end("");

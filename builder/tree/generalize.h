@@ -13,7 +13,7 @@ enum class Treatment {
   remove,        ///< with all below
   remove_file,   ///< unless it is a link
   remove_files,  ///< below the folder, however deep; folders stay with their owners
-  empty_folder,  ///< all below, but not the folder
+  empty_folder,  ///< all below, but not the folder; a link is left alone
   write,         ///< 'content', if it is there
   link,          ///< to 'content', if it is there
   dangling,      ///< links in the folder that lead nowhere are removed

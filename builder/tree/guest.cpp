@@ -17,6 +17,14 @@ CommandResult run_checked(Guest& guest, const GuestCommand& command) {
   return result;
 }
 
+void for_each_line(std::string_view text, const std::function<void(std::string_view)>& sink) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    sink(text.substr(at, end - at));
+    at = end + 1;
+  }
+}
+
 std::vector<InstalledPackage> installed_packages(Guest& guest) {
   const CommandResult result = run_checked(
       guest, {.program = "dpkg-query",

@@ -88,6 +88,9 @@ CommandResult run_checked(Guest& guest, const GuestCommand& command);
 /// The error of a command that did not succeed; 'lines' is the end of its output.
 [[nodiscard]] Error guest_command_error(const GuestCommand& command, const CommandResult& result);
 
+/// Calls 'sink' with each line of 'text', without newline.
+void for_each_line(std::string_view text, const std::function<void(std::string_view)>& sink);
+
 /// An installed distribution package.
 struct InstalledPackage {
   std::string name;

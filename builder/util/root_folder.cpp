@@ -40,7 +40,7 @@ int open_beneath(int root, std::string_view path, int flags, Links links) {
   return static_cast<int>(fd);
 }
 
-bool is_absent(int error) { return error == ENOENT || error == ENOTDIR; }
+bool is_absent(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
 
 [[noreturn]] void fail(const RootFolder& root, std::string_view verb, std::string_view path, int error) {
   throw system_error(error, fmt::format("cannot {} '/{}' in tree '{}'", verb, relative(path), root.path().native()));
