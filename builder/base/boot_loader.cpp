@@ -54,7 +54,7 @@ const Partition& esp_of(const DiskLayout& layout) {
 /// Formats the ESP; its volume id comes from the partition's.
 void make_esp(CommandRunner& runner, const fs::path& raw, const Partition& esp) {
   (void)run_checked(runner, {.program = "mkfs.fat",
-                             .arguments = {"--invariant", "-F", "32", "-n", "UEFI", "-i", esp.uuid.substr(0, 8), "-h",
+                             .arguments = {"--invariant", "-F", "32", "-s", "1", "-n", "UEFI", "-i", esp.uuid.substr(0, 8), "-h",
                                            std::to_string(esp.first_sector),
                                            fmt::format("--offset={}", esp.first_sector), raw.native(),
                                            std::to_string(esp.sectors / 2)}});
