@@ -61,8 +61,8 @@ TEST_F(VaultFault, AtAnyWriteLeavesAVaultThatTheNextRunCompletes) {
   for (; n < kMostCalls; ++n) {
     const fs::path path = folder_.path() / fmt::format("{}.vault", n);
     const bool done = child_fills(path, n, "enospc");
-    EXPECT_FALSE(fill(path).empty()) << n;
-    EXPECT_EQ(fill(path), fill(path)) << n;
+    const std::string filled = fill(path);
+    EXPECT_EQ(fill(path), filled) << n;
     EXPECT_EQ(entries_of(path), kComplete) << n;
     if (done) break;
   }
