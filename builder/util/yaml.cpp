@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "util/error.h"
-#include "util/utf8.h"
+#include "util/yaml_source.h"
 #include "util/yaml_text.h"
 
 namespace imgbuild::yaml {
@@ -21,59 +21,7 @@ struct Stop {};
 
 constexpr std::string_view kQuoteHint = "put the value into double quotes, or write true or false";
 
-/// Knows the places of a text: yaml-cpp counts bytes, people count characters.
-class Source {
- public:
-  explicit Source(std::string_view text) : text_(text), line_starts_{0} {
-    for (std::size_t i = 0; i < text.size(); ++i)
-      if (text[i] == '\n') line_starts_.push_back(i + 1);
-  }
-
-  [[nodiscard]] std::size_t offset(const YAML::Mark& mark) const {
-    const auto line = static_cast<std::size_t>(std::max(mark.line, 0));
-    if (line >= line_starts_.size()) return text_.size();
-    return std::min(text_.size(), line_starts_[line] + static_cast<std::size_t>(std::max(mark.column, 0)));
-  }
-
-  [[nodiscard]] Position position(const YAML::Mark& mark) const {
-    const auto line = std::min(static_cast<std::size_t>(std::max(mark.line, 0)), line_starts_.size() - 1);
-    Position position{.line = static_cast<int>(line) + 1, .column = 1};
-    const std::size_t end = offset(mark);
-    for (std::size_t i = line_starts_[line]; i < end; ++i)
-      if ((static_cast<unsigned char>(text_[i]) & 0xC0U) != 0x80U) ++position.column;
-    return position;
-  }
-
-  [[nodiscard]] char character(const YAML::Mark& mark) const {
-    const std::size_t at = offset(mark);
-    return at < text_.size() ? text_[at] : '\0';
-  }
-
-  [[nodiscard]] std::string_view from(const YAML::Mark& mark) const { return text_.substr(offset(mark)); }
-
-  [[nodiscard]] std::string_view line(int number) const {
-    const std::size_t start = line_starts_[static_cast<std::size_t>(number)];
-    return text_.substr(start, text_.find('\n', start) - start);
-  }
-
- private:
-  std::string_view text_;
-  std::vector<std::size_t> line_starts_;
-};
-
-/// yaml-cpp 0.7 takes the end of the text for the closing quote.
-bool is_closed(std::string_view quoted) {
-  const char quote = quoted.front();
-  for (std::size_t i = 1; i < quoted.size(); ++i) {
-    const bool doubled = quote == '\'' && quoted.substr(i, 2) == "''";
-    const bool escaped = quote == '"' && quoted[i] == '\\';
-    if (doubled || escaped)
-      ++i;
-    else if (quoted[i] == quote)
-      return true;
-  }
-  return false;
-}
+Spot spot(const YAML::Mark& mark) { return {.line = mark.line, .column = mark.column}; }
 
 /// Makes the tree from yaml-cpp's events; a walk over its own nodes would lose repeated keys and follow
 /// aliases.
@@ -86,7 +34,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (documents_++ > 0) {
-      problems_.add(source_.position(mark), "a second document begins here, a file holds one",
+      problems_.add(source_.position(spot(mark)), "a second document begins here, a file holds one",
                     "check the indentation of this line");
       throw Stop{};
     }
@@ -98,26 +46,22 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     refuse_anchor(mark, anchor);
-    place({.kind = Kind::null, .at = source_.position(mark)});
+    place({.kind = Kind::null, .at = source_.position(spot(mark))});
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
-    problems_.add(source_.position(mark), "aliases are not allowed");
-    place({.kind = Kind::null, .at = source_.position(mark)});
+    problems_.add(source_.position(spot(mark)), "aliases are not allowed");
+    place({.kind = Kind::null, .at = source_.position(spot(mark))});
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     refuse_anchor(mark, anchor);
     refuse_tag(mark, tag);
-    const char first = source_.character(mark);
-    if ((first == '"' || first == '\'') && !is_closed(source_.from(mark))) {
-      problems_.add(source_.position(mark), "the quote that begins here is never closed");
-      throw Stop{};
-    }
     const Style style = tag == "!" ? Style::quoted : Style::plain;
+    note_end(mark, value);
     check_scalar(mark, style, value);
-    place({.kind = Kind::scalar, .style = style, .text = value, .at = source_.position(mark)});
+    place({.kind = Kind::scalar, .style = style, .text = value, .at = source_.position(spot(mark))});
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -144,7 +88,7 @@ class TreeBuilder : public YAML::EventHandler {
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Kind kind) {
     refuse_anchor(mark, anchor);
     refuse_tag(mark, tag);
-    const Position at = source_.position(mark);
+    const Position at = source_.position(spot(mark));
     if (static_cast<int>(frames_.size()) >= limits_.depth) {
       problems_.add(at, fmt::format("nested deeper than {} levels", limits_.depth));
       throw Stop{};
@@ -172,6 +116,24 @@ class TreeBuilder : public YAML::EventHandler {
       take_value(frame, std::move(node));
   }
 
+  /// Remembers what follows the scalar. yaml-cpp 0.7 takes the end of the text for a closing quote.
+  void note_end(const YAML::Mark& mark, const std::string& value) {
+    const std::string_view source = source_.from(spot(mark));
+    const bool quoted = source.starts_with('"') || source.starts_with('\'');
+    const std::optional<std::size_t> length = quoted ? quoted_length(source) : value.size();
+    if (!length) {
+      problems_.add(source_.position(spot(mark)), "the quote that begins here is never closed");
+      throw Stop{};
+    }
+    behind_scalar_ = source.substr(std::min(*length, source.size()));
+  }
+
+  /// yaml-cpp 0.7 takes a word at the end of the text for a key without value.
+  [[nodiscard]] bool has_colon() const {
+    const std::size_t next = behind_scalar_.find_first_not_of(" \t");
+    return next != std::string_view::npos && behind_scalar_[next] == ':';
+  }
+
   void take_key(Frame& frame, const Node& key) {
     frame.key = Key::bad;
     if (key.kind != Kind::scalar) {
@@ -189,6 +151,8 @@ class TreeBuilder : public YAML::EventHandler {
   void take_value(Frame& frame, Node value) {
     if (frame.key == Key::good) {
       if (value.kind == Kind::null) value.at = frame.pending.at;
+      if (value.kind == Kind::null && !has_colon())
+        problems_.add(value.at, "a ':' is missing after " + shown(frame.pending.key));
       frame.pending.value = std::move(value);
       frame.node.entries.push_back(std::move(frame.pending));
     }
@@ -196,19 +160,21 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void refuse_anchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
-    if (anchor != 0) problems_.add(source_.position(mark), "anchors are not allowed");
+    if (anchor != 0) problems_.add(source_.position(spot(mark)), "anchors are not allowed");
   }
 
   /// yaml-cpp gives "?" for bare, "!" for quoted scalars; an explicit "!" gives "!" too.
   void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
     const bool explicit_tag = !tag.empty() && tag != "?" && tag != "!";
-    if (explicit_tag || source_.character(mark) == '!')
-      problems_.add(source_.position(mark), "tags are not allowed");
+    if (explicit_tag || source_.character(spot(mark)) == '!')
+      problems_.add(source_.position(spot(mark)), "tags are not allowed");
   }
 
   void check_scalar(const YAML::Mark& mark, Style style, const std::string& value) {
-    const Position at = source_.position(mark);
+    const Position at = source_.position(spot(mark));
     if (holds_control_character(value)) problems_.add(at, "the text holds a control character");
+    if (style == Style::plain && value.find('\t') != std::string::npos)
+      problems_.add(at, "text that holds a tab must be in double quotes");
     const bool differs = style == Style::plain && plain_type(value) == PlainType::ambiguous;
     if (differs && limits_.ambiguous == Limits::Ambiguous::refuse)
       problems_.add(at, "without quotes this value is read differently by different programs",
@@ -219,6 +185,7 @@ class TreeBuilder : public YAML::EventHandler {
   FileProblems& problems_;
   const Limits& limits_;
   std::vector<Frame> frames_;
+  std::string_view behind_scalar_;  ///< the text after the last one
   int documents_ = 0;
 };
 
@@ -259,9 +226,9 @@ bool parse(const std::string& text, const Source& source, FileProblems& problems
     return true;
   } catch (const Stop&) {  // the problem is noted
   } catch (const YAML::DeepRecursion& error) {
-    problems.add(source.position(error.mark), "nested too deeply");
+    problems.add(source.position(spot(error.mark)), "nested too deeply");
   } catch (const YAML::Exception& error) {
-    problems.add(source.position(error.mark), in_our_words(error.msg));
+    problems.add(source.position(spot(error.mark)), in_our_words(error.msg));
   }
   return false;
 }
