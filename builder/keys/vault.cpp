@@ -229,8 +229,4 @@ MachineKeys Vault::machine(const MachineNeeds& needs) const {
   return keys;
 }
 
-Secret secret_setting(const std::optional<Secret>& given, const Vault& vault, const std::string& name) {
-  return given ? *given : vault.secret(name);
-}
-
 }  // namespace imgbuild

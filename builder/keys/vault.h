@@ -82,7 +82,4 @@ class Vault {
   VaultOptions options_;
 };
 
-/// The value of a secret setting: the one the environment gives, else the vault's (made if absent).
-[[nodiscard]] Secret secret_setting(const std::optional<Secret>& given, const Vault& vault, const std::string& name);
-
 }  // namespace imgbuild

@@ -336,12 +336,5 @@ TEST_F(VaultFolder, GivesFourProcessesTheSamePasswordAndKeys) {
   for (int i = 0; i < 4; ++i) EXPECT_EQ(io::read_file(folder_.path() / fmt::format("result-{}", i)), expected);
 }
 
-TEST_F(VaultFolder, GivesWayToAValueOfTheEnvironment) {
-  const Vault vault = open();
-  EXPECT_EQ(secret_setting(Secret("given"), vault, "password").reveal(), "given");
-  EXPECT_FALSE(fs::exists(entry("passwords/password")));
-  EXPECT_EQ(secret_setting(std::nullopt, vault, "password").reveal(), vault.secret("password").reveal());
-}
-
 }  // namespace
 }  // namespace imgbuild
