@@ -15,17 +15,24 @@ using Kind = ConsoleEvent::Kind;
 namespace {
 
 constexpr milliseconds kTick{200};
-constexpr milliseconds kShutdownPatience{30'000};  // with KVM; systemd's own limit for a stopping unit is 90 s
+constexpr milliseconds kShutdownPatience{
+    30'000};  // with KVM; systemd's own limit for a stopping unit is 90 s
 constexpr milliseconds kButtonInterval{5'000};
 
 std::string stage_name(const ConsoleEvent& event) {
   switch (event.kind) {
-    case Kind::boot_loader: return "boot loader";
-    case Kind::kernel: return "kernel";
-    case Kind::init: return "init";
-    case Kind::cloud_init: return "cloud-init";
-    case Kind::stage: return event.text;
-    default: return {};
+    case Kind::boot_loader:
+      return "boot loader";
+    case Kind::kernel:
+      return "kernel";
+    case Kind::init:
+      return "init";
+    case Kind::cloud_init:
+      return "cloud-init";
+    case Kind::stage:
+      return event.text;
+    default:
+      return {};
   }
 }
 
@@ -39,8 +46,9 @@ Accelerator choose_accelerator(const BootRequest& request, CommandRunner& runner
 void check_size(const BootRequest& request, CommandRunner& runner) {
   const ByteSize size = virtual_size(request.image, request.format, runner);
   if (!request.disk_size || *request.disk_size >= size) return;
-  throw Error(ExitCode::bad_input, "{}: the disk of '{}' cannot be {}: the image has {}", request.image.native(), request.name,
-              format_byte_size(*request.disk_size), format_byte_size(size));
+  throw Error(ExitCode::bad_input, "{}: the disk of '{}' cannot be {}: the image has {}",
+              request.image.native(), request.name, format_byte_size(*request.disk_size),
+              format_byte_size(size));
 }
 
 }  // namespace
@@ -85,7 +93,8 @@ QemuMachineSpec Boot::machine_spec() {
 void Boot::start(Accelerator accelerator) {
   accelerator_ = accelerator;
   io::write_file(request_.console_log, "", 0600);  // QEMU then keeps the mode
-  machine_ = std::make_unique<QemuMachine>(request_.qemu, machine_spec(), fs::absolute(request_.cache / "work"));
+  machine_ =
+      std::make_unique<QemuMachine>(request_.qemu, machine_spec(), fs::absolute(request_.cache / "work"));
   if (request_.disk_size && !request_.disk) machine_->resize_disk(*request_.disk_size);
   began_ = Clock::now();
   machine_->resume();
@@ -95,11 +104,13 @@ void Boot::start(Accelerator accelerator) {
 ReadyMachine Boot::wait_until_ready() {
   const milliseconds limit = request_.timeout * slowness();
   for (;;) {
-    const std::optional<MachineEnd> end = machine_->end();  // asked first: what it said before is still read below
+    const std::optional<MachineEnd> end =
+        machine_->end();  // asked first: what it said before is still read below
     listen();
     while (const std::optional<ConsoleEvent> event = next_event()) {
       if (event->kind == Kind::ready) return ready_machine(*event);
-      if (event->kind == Kind::failed) throw not_ready(fmt::format("'{}' says it failed: {}", event->machine, event->text));
+      if (event->kind == Kind::failed)
+        throw not_ready(fmt::format("'{}' says it failed: {}", event->machine, event->text));
       if (event->kind == Kind::stuck) throw not_ready(fmt::format("the machine is stuck: {}", event->text));
     }
     if (end) throw not_ready(end->text);
@@ -114,7 +125,8 @@ std::optional<MachineEnd> Boot::keep(const std::function<void(const ReadyMachine
       listen();
       while (const std::optional<ConsoleEvent> event = next_event()) {
         if (event->kind == Kind::ready) on_ready(ready_machine(*event));
-        if (event->kind == Kind::failed) status_.note(fmt::format("'{}' says it failed: {}", event->machine, event->text));
+        if (event->kind == Kind::failed)
+          status_.note(fmt::format("'{}' says it failed: {}", event->machine, event->text));
         if (event->kind == Kind::stuck) status_.note(fmt::format("the machine is stuck: {}", event->text));
       }
       if (end) return end;
@@ -148,7 +160,8 @@ void Boot::shut_down() {
 
 void Boot::listen() {
   const milliseconds patience = events_.empty() ? kTick : milliseconds(0);
-  for (ConsoleEvent& event : console_.feed(machine_->read_console(patience))) events_.push_back(std::move(event));
+  for (ConsoleEvent& event : console_.feed(machine_->read_console(patience)))
+    events_.push_back(std::move(event));
   const std::vector<std::string> lines = console_.last_lines();
   if (!lines.empty()) status_.progress(0, 0, lines.back());
 }
@@ -187,7 +200,8 @@ Error Boot::not_ready(const std::string& why) const {
   std::string lines;
   for (const std::string& line : console_.last_lines()) lines += "\n  " + line;
   Error error(ExitCode::not_ready, "{}: {} (at '{}', after {}){}{}", request_.name, why, stages_.back().name,
-              format_duration(elapsed()), lines.empty() ? "; its console said nothing" : "; its console said last:", lines);
+              format_duration(elapsed()),
+              lines.empty() ? "; its console said nothing" : "; its console said last:", lines);
   error.set_hint(fmt::format("the whole console is in '{}'", request_.console_log.native()));
   return error;
 }

@@ -19,7 +19,8 @@
 
 namespace imgbuild {
 
-/// How much longer an emulated machine may take. Its processor is about ten times slower, its disk and its waits are not.
+/// How much longer an emulated machine may take. Its processor is about ten times slower, its disk and its
+/// waits are not.
 inline constexpr int kEmulatedFactor = 3;
 
 /// A machine to start from an image. The image is never written.
@@ -28,14 +29,15 @@ struct BootRequest {
   std::filesystem::path image;
   std::string format;  ///< of the image; said, never guessed from its content
   std::optional<std::filesystem::path> seed = {};
-  std::optional<std::filesystem::path> disk = {};  ///< keeps what the machine writes; made if absent. None: discarded
-  std::optional<ByteSize> disk_size = {};          ///< larger than the image's
+  std::optional<std::filesystem::path> disk =
+      {};                                  ///< keeps what the machine writes; made if absent. None: discarded
+  std::optional<ByteSize> disk_size = {};  ///< larger than the image's
   ByteSize memory = 2_GiB;
   unsigned cpus = 2;
   Accelerator accelerator = Accelerator::automatic;
   Firmware firmware = Firmware::bios;
   std::chrono::milliseconds timeout{300'000};  ///< until ready, with KVM
-  int emulated_factor = kEmulatedFactor;      ///< times 'timeout' without
+  int emulated_factor = kEmulatedFactor;       ///< times 'timeout' without
   QemuMachineSpec::Reboot reboot = QemuMachineSpec::Reboot::ends;
   std::filesystem::path cache;        ///< root: temporaries, KVM verdict
   std::filesystem::path console_log;  ///< what the console says, whole; its folder is made
@@ -53,7 +55,7 @@ struct BootStage {
 struct ReadyMachine {
   std::string name;  ///< its host name
   std::string role;
-  std::string plan;  ///< digest of the image's plan
+  std::string plan;          ///< digest of the image's plan
   std::map<int, int> ports;  ///< 22, 80 and 443 of the machine → port on 127.0.0.1
   std::chrono::milliseconds took{};
   std::vector<BootStage> stages;
@@ -63,17 +65,17 @@ struct ReadyMachine {
 /// A machine from its start to its end. Its process ends with this object.
 class Boot {
  public:
-  /// Starts the machine. With an automatic accelerator KVM is used if it runs guest code; if QEMU does not start with
-  /// it all the same, once more without it, and 'status' says so. Throws Error (bad input) for an image that can't be used,
-  /// (host unfit) without QEMU or firmware, (not ready) if QEMU does not start.
+  /// Starts the machine. With an automatic accelerator KVM is used if it runs guest code; if QEMU does not
+  /// start with it all the same, once more without it, and 'status' says so. Throws Error (bad input) for an
+  /// image that can't be used, (host unfit) without QEMU or firmware, (not ready) if QEMU does not start.
   Boot(BootRequest request, CommandRunner& runner, Status& status);
 
-  /// Waits for the ready line, showing the stages. Throws Error (not ready) with the machine's own reason and the last
-  /// lines of its console if it fails, ends, gets stuck or takes too long; Interrupted.
+  /// Waits for the ready line, showing the stages. Throws Error (not ready) with the machine's own reason and
+  /// the last lines of its console if it fails, ends, gets stuck or takes too long; Interrupted.
   ReadyMachine wait_until_ready();
 
-  /// Lets a ready machine run until it ends (returns its end) or a signal comes (returns nothing). 'on_ready' is called
-  /// for each time it is ready again after a reboot.
+  /// Lets a ready machine run until it ends (returns its end) or a signal comes (returns nothing). 'on_ready'
+  /// is called for each time it is ready again after a reboot.
   std::optional<MachineEnd> keep(const std::function<void(const ReadyMachine&)>& on_ready);
 
   /// Ends the machine: a kept disk is first given time to be shut down properly. Returns how it ended.

@@ -17,8 +17,9 @@ constexpr std::array kFormats = {"qcow2", "raw", "vmdk", "vdi", "vhdx"};
 Json image_info(const fs::path& image, const std::string& format, CommandRunner& runner) {
   if (!fs::exists(image)) throw Error(ExitCode::bad_input, "{}: no such file", image.native());
   // -U: reads it although a machine may be using it.
-  const CommandResult result = runner.run({.program = "qemu-img",
-                                           .arguments = {"info", "-U", "--output=json", "-f", format, "--", image.native()}});
+  const CommandResult result =
+      runner.run({.program = "qemu-img",
+                  .arguments = {"info", "-U", "--output=json", "-f", format, "--", image.native()}});
   try {
     if (result.succeeded()) return Json::parse(result.out);
   } catch (const Json::exception&) {
@@ -49,10 +50,12 @@ void make_difference_disk(const fs::path& disk, const fs::path& image, const std
   if (fs::exists(disk)) {
     const std::string made_for = image_info(disk, "qcow2", runner).value("backing-filename", "");
     if (made_for == backing.native()) return;
-    throw Error(ExitCode::bad_input, "{}: holds the changes of '{}', not of '{}'", disk.native(), made_for, backing.native())
+    throw Error(ExitCode::bad_input, "{}: holds the changes of '{}', not of '{}'", disk.native(), made_for,
+                backing.native())
         .set_hint("give another --disk, or remove this one");
   }
-  std::vector<std::string> arguments = {"create", "-q", "-f", "qcow2", "-F", format, "-b", backing.native(), "--", disk.native()};
+  std::vector<std::string> arguments = {"create",         "-q", "-f",         "qcow2", "-F", format, "-b",
+                                        backing.native(), "--", disk.native()};
   if (size) arguments.push_back(std::to_string(size->bytes));
   (void)run_checked(runner, {.program = "qemu-img", .arguments = arguments});  // prints nothing
 }

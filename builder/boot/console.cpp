@@ -17,7 +17,9 @@ constexpr std::size_t kPlanLength = 64;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 /// Where a kernel time stamp, "[   12.345678] ", begins in 'text', or npos.
 std::size_t find_time_stamp(std::string_view text) {
@@ -79,12 +81,15 @@ std::optional<ConsoleEvent> read_statement(std::string machine, std::string_view
     if (space == std::string_view::npos) return std::nullopt;
     const std::string plan(rest->substr(space + 1, kPlanLength));
     if (!is_sha256(plan)) return std::nullopt;
-    return ConsoleEvent{
-        .kind = Kind::ready, .machine = std::move(machine), .role = std::string(rest->substr(0, space)), .plan = plan};
+    return ConsoleEvent{.kind = Kind::ready,
+                        .machine = std::move(machine),
+                        .role = std::string(rest->substr(0, space)),
+                        .plan = plan};
   }
   said = said.substr(0, find_time_stamp(said));
   if (const auto rest = after("stage ")) {
-    return ConsoleEvent{.kind = Kind::stage, .machine = std::move(machine), .text = std::string(trimmed(*rest))};
+    return ConsoleEvent{
+        .kind = Kind::stage, .machine = std::move(machine), .text = std::string(trimmed(*rest))};
   }
   if (const auto rest = after("failed")) {
     const std::string_view reason = trimmed(*rest);
@@ -135,7 +140,8 @@ void ConsoleParser::take(char byte, std::vector<ConsoleEvent>& events) {
   }
 }
 
-/// True while inside an escape sequence (ECMA-48): ESC [ … final byte; ESC ] … BEL or ESC \; ESC and one byte.
+/// True while inside an escape sequence (ECMA-48): ESC [ … final byte; ESC ] … BEL or ESC \; ESC and one
+/// byte.
 bool ConsoleParser::take_escape(char byte) {
   switch (escape_) {
     case Escape::none:

@@ -30,16 +30,18 @@ struct ConsoleEvent {
   bool operator==(const ConsoleEvent&) const = default;
 };
 
-/// Reads a serial console: bytes in, in pieces of any size; events out. Escape sequences, carriage returns and all that
-/// is no printable ASCII are left out, so that what it hands out can be shown on any terminal.
+/// Reads a serial console: bytes in, in pieces of any size; events out. Escape sequences, carriage returns
+/// and all that is no printable ASCII are left out, so that what it hands out can be shown on any terminal.
 ///
-/// The kernel writes when it likes: an appliance line may have a kernel message before or behind it on the same line.
+/// The kernel writes when it likes: an appliance line may have a kernel message before or behind it on the
+/// same line.
 class ConsoleParser {
  public:
   /// Each of boot_loader, kernel, init and cloud_init comes once for each boot.
   [[nodiscard]] std::vector<ConsoleEvent> feed(std::string_view bytes);
 
-  /// The last lines that are not empty, at most 20, each at most 4096 characters; what has no newline yet is the last.
+  /// The last lines that are not empty, at most 20, each at most 4096 characters; what has no newline yet is
+  /// the last.
   [[nodiscard]] std::vector<std::string> last_lines() const;
 
  private:

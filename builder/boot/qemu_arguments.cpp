@@ -23,7 +23,9 @@ constexpr std::array kUefiFirmware = {
 
 using Arguments = std::vector<std::string>;
 
-void add(Arguments& arguments, const Arguments& more) { arguments.insert(arguments.end(), more.begin(), more.end()); }
+void add(Arguments& arguments, const Arguments& more) {
+  arguments.insert(arguments.end(), more.begin(), more.end());
+}
 
 Arguments firmware_arguments(Firmware firmware) {
   if (firmware == Firmware::bios) return {};
@@ -32,7 +34,8 @@ Arguments firmware_arguments(Firmware firmware) {
     return {"-drive", fmt::format("if=pflash,unit=0,format=raw,readonly=on,file={}", file.code), "-drive",
             fmt::format("if=pflash,unit=1,format=raw,snapshot=on,file={}", file.variables)};
   }
-  throw Error(ExitCode::host_unfit, "no UEFI firmware in '/usr/share/OVMF'").set_hint("sudo apt-get install ovmf");
+  throw Error(ExitCode::host_unfit, "no UEFI firmware in '/usr/share/OVMF'")
+      .set_hint("sudo apt-get install ovmf");
 }
 
 Arguments accelerator_arguments(Accelerator accelerator) {
@@ -56,27 +59,32 @@ std::string qemu_value(const std::string& value) {
 }
 
 std::vector<std::string> qemu_arguments(const QemuMachineSpec& spec) {
-  Arguments arguments = {"-S", "-nodefaults", "-no-user-config", "-display", "none", "-vga", "std", "-machine", "q35"};
+  Arguments arguments = {"-S",   "-nodefaults", "-no-user-config", "-display", "none",
+                         "-vga", "std",         "-machine",        "q35"};
   add(arguments, accelerator_arguments(spec.accelerator));
   add(arguments, firmware_arguments(spec.firmware));
   add(arguments, {"-m", std::to_string(spec.memory.bytes >> 20), "-smp", std::to_string(spec.cpus)});
   if (spec.reboot == QemuMachineSpec::Reboot::ends) add(arguments, {"-no-reboot"});
   add(arguments, {"-chardev", fmt::format("socket,id=monitor,fd={}", spec.monitor_fd),  //
                   "-mon", "chardev=monitor,mode=control",                               //
-                  "-chardev", fmt::format("socket,id=console,fd={},logfile={}", spec.console_fd,
-                                          qemu_value(spec.console_log.native())),
+                  "-chardev",
+                  fmt::format("socket,id=console,fd={},logfile={}", spec.console_fd,
+                              qemu_value(spec.console_log.native())),
                   "-serial", "chardev:console"});
   const char* snapshot = spec.writes == QemuMachineSpec::Writes::discarded ? "on" : "off";
-  add(arguments, {"-drive", fmt::format("if=none,id={},format={},snapshot={},discard=unmap,file={}", kQemuDisk,
-                                        spec.disk_format, snapshot, qemu_value(spec.disk.native())),
+  add(arguments, {"-drive",
+                  fmt::format("if=none,id={},format={},snapshot={},discard=unmap,file={}", kQemuDisk,
+                              spec.disk_format, snapshot, qemu_value(spec.disk.native())),
                   "-device", fmt::format("virtio-blk-pci,drive={},bootindex=1", kQemuDisk)});
   if (spec.seed) {
-    add(arguments, {"-drive", fmt::format("if=none,id=seed,format=raw,readonly=on,media=cdrom,file={}",
-                                          qemu_value(spec.seed->native())),
+    add(arguments, {"-drive",
+                    fmt::format("if=none,id=seed,format=raw,readonly=on,media=cdrom,file={}",
+                                qemu_value(spec.seed->native())),
                     "-device", "virtio-scsi-pci", "-device", "scsi-cd,drive=seed"});
   }
-  add(arguments, {"-netdev", network_option(spec.ports), "-device", "virtio-net-pci,netdev=net,romfile=",  //
-                  "-object", "rng-random,filename=/dev/urandom,id=random", "-device", "virtio-rng-pci,rng=random"});
+  add(arguments,
+      {"-netdev", network_option(spec.ports), "-device", "virtio-net-pci,netdev=net,romfile=",  //
+       "-object", "rng-random,filename=/dev/urandom,id=random", "-device", "virtio-rng-pci,rng=random"});
   return arguments;
 }
 

@@ -12,12 +12,13 @@ namespace imgbuild {
 enum class Accelerator { automatic, kvm, tcg };
 enum class Firmware { bios, uefi };
 
-/// The machine QEMU makes: like a cloud's, with virtio disk, network, random numbers and SCSI CD. Debian's cloud kernel has
-/// no driver for AHCI, so the CD of the seed is on virtio-scsi.
+/// The machine QEMU makes: like a cloud's, with virtio disk, network, random numbers and SCSI CD. Debian's
+/// cloud kernel has no driver for AHCI, so the CD of the seed is on virtio-scsi.
 struct QemuMachineSpec {
   std::filesystem::path disk;
   std::string disk_format;
-  /// discarded: what the machine writes goes to a nameless temporary and is lost with it; 'disk' stays as it is.
+  /// discarded: what the machine writes goes to a nameless temporary and is lost with it; 'disk' stays as it
+  /// is.
   enum class Writes { discarded, kept } writes = Writes::discarded;
   std::optional<std::filesystem::path> seed = {};  ///< ISO, given read-only as a CD
   ByteSize memory = 2_GiB;

@@ -32,7 +32,8 @@ struct SocketPair {
 
 SocketPair make_socket_pair() {
   int fds[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) throw system_error(errno, "cannot make a socket pair");
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
+    throw system_error(errno, "cannot make a socket pair");
   return {io::File(fds[0], "socket"), io::File(fds[1], "socket")};
 }
 
@@ -72,7 +73,8 @@ QemuMachine::QemuMachine(const std::string& qemu, QemuMachineSpec spec, const fs
   SocketPair monitor = make_socket_pair();
   spec.console_fd = console.theirs.fd();
   spec.monitor_fd = monitor.theirs.fd();
-  Command command = {.program = qemu, .arguments = qemu_arguments(spec), .environment = {"TMPDIR=" + temporaries.native()}};
+  Command command = {
+      .program = qemu, .arguments = qemu_arguments(spec), .environment = {"TMPDIR=" + temporaries.native()}};
   command.before_exec = [first = spec.console_fd, second = spec.monitor_fd] {
     const int error = let_inherit(first);
     return error != 0 ? error : let_inherit(second);
@@ -93,7 +95,8 @@ QemuMachine::QemuMachine(const std::string& qemu, QemuMachineSpec spec, const fs
 }
 
 void QemuMachine::resize_disk(ByteSize size) {
-  monitor_->execute("block_resize", fmt::format("{{\"device\": \"{}\", \"size\": {}}}", kQemuDisk, size.bytes));
+  monitor_->execute("block_resize",
+                    fmt::format("{{\"device\": \"{}\", \"size\": {}}}", kQemuDisk, size.bytes));
 }
 
 void QemuMachine::resume() { monitor_->execute("cont"); }
@@ -128,11 +131,12 @@ MachineEnd QemuMachine::describe_end(const CommandResult& result) {
   if (reason == "guest-shutdown") return {MachineEnd::Kind::shut_down, "the machine switched itself off"};
   if (reason == "guest-reset") return {MachineEnd::Kind::rebooted, "the machine rebooted itself"};
   if (reason == "host-qmp-quit") return {MachineEnd::Kind::quit, "the machine was switched off"};
-  const std::string how = result.signal != 0 ? fmt::format("was ended by signal {} ({})", result.signal, ::strsignal(result.signal))
+  const std::string how = result.signal != 0 ? fmt::format("was ended by signal {} ({})", result.signal,
+                                                           ::strsignal(result.signal))
                                              : fmt::format("ended with exit status {}", result.exit_status);
   const std::string said = qemu_output();
-  return {MachineEnd::Kind::crashed, fmt::format("{} {}{}{}", fs::path(qemu_).filename().native(), how,
-                                                 said.empty() ? "" : ": ", said)};
+  return {MachineEnd::Kind::crashed,
+          fmt::format("{} {}{}{}", fs::path(qemu_).filename().native(), how, said.empty() ? "" : ": ", said)};
 }
 
 void QemuMachine::press_power_button() { monitor_->execute("system_powerdown"); }

@@ -26,11 +26,13 @@ struct MachineEnd {
 /// A machine running in QEMU. Ends with this object, and with this process.
 class QemuMachine {
  public:
-  /// Starts QEMU with the machine paused. 'temporaries' is where QEMU puts its nameless file for what the machine
-  /// writes. Throws Error (not ready) with QEMU's own words when it ends at once; Error (host unfit) without QEMU.
+  /// Starts QEMU with the machine paused. 'temporaries' is where QEMU puts its nameless file for what the
+  /// machine writes. Throws Error (not ready) with QEMU's own words when it ends at once; Error (host unfit)
+  /// without QEMU.
   QemuMachine(const std::string& qemu, QemuMachineSpec spec, const std::filesystem::path& temporaries);
 
-  /// Port of the machine → port on our 127.0.0.1. QEMU took free ones itself, so nobody can have taken them in between.
+  /// Port of the machine → port on our 127.0.0.1. QEMU took free ones itself, so nobody can have taken them
+  /// in between.
   [[nodiscard]] const std::map<int, int>& ports() const { return ports_; }
   [[nodiscard]] pid_t pid() const { return process_->pid(); }
 

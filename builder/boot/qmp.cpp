@@ -16,7 +16,8 @@ using Json = nlohmann::json;
 
 namespace {
 
-constexpr std::chrono::seconds kPatience{30};  // QEMU answers in milliseconds; a loaded host may need seconds to load it
+constexpr std::chrono::seconds kPatience{
+    30};  // QEMU answers in milliseconds; a loaded host may need seconds to load it
 
 Error closed() { return Error(ExitCode::step_failed, "QEMU closed its monitor"); }
 
@@ -44,7 +45,8 @@ Qmp::Qmp(io::File socket) : socket_(std::move(socket)) {
 std::string Qmp::execute(std::string_view command, std::string_view arguments) {
   const std::string line = fmt::format("{{\"execute\": \"{}\", \"arguments\": {}}}\n", command, arguments);
   // Never SIGPIPE: a QEMU that just ended is an ordinary case.
-  if (::send(socket_.fd(), line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) throw closed();
+  if (::send(socket_.fd(), line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size()))
+    throw closed();
   for (;;) {
     const Json answer = parse(wait_for_line());
     if (auto reason = reason_of(answer)) shutdown_reason_ = std::move(reason);

@@ -9,12 +9,13 @@
 
 namespace imgbuild {
 
-/// QEMU's monitor (QMP, docs/interop/qmp-spec): one JSON object a line each way. QEMU greets; qmp_capabilities opens it;
-/// then {"execute": …} is answered by {"return": …} or {"error": …}, with {"event": …} in between at any time.
+/// QEMU's monitor (QMP, docs/interop/qmp-spec): one JSON object a line each way. QEMU greets;
+/// qmp_capabilities opens it; then {"execute": …} is answered by {"return": …} or {"error": …}, with
+/// {"event": …} in between at any time.
 class Qmp {
  public:
-  /// 'socket' is our end of a socket pair. Waits for the greeting. All methods throw Error (step failed) when QEMU has
-  /// closed its end or does not answer in 30 s, and Interrupted.
+  /// 'socket' is our end of a socket pair. Waits for the greeting. All methods throw Error (step failed) when
+  /// QEMU has closed its end or does not answer in 30 s, and Interrupted.
   explicit Qmp(io::File socket);
 
   /// The "return" of a command, as JSON. 'arguments' is a JSON object.

@@ -37,13 +37,14 @@ struct BootOptions {
 
 const std::map<std::string, Accelerator> kAccelerators = {
     {"auto", Accelerator::automatic}, {"kvm", Accelerator::kvm}, {"tcg", Accelerator::tcg}};
-const std::map<Accelerator, std::string> kAcceleratorNames = {{Accelerator::kvm, "kvm"}, {Accelerator::tcg, "tcg"}};
+const std::map<Accelerator, std::string> kAcceleratorNames = {{Accelerator::kvm, "kvm"},
+                                                              {Accelerator::tcg, "tcg"}};
 
 template <typename Value>
-Value parsed(std::optional<Value> (*parse)(std::string_view), const std::string& option, const std::string& text,
-             const char* example) {
+Value parsed(std::optional<Value> (*parse)(std::string_view), const std::string& option,
+             const std::string& text, const char* example) {
   if (const std::optional<Value> value = parse(text)) return *value;
-  throw Error(ExitCode::usage, "{}: '{}' is none, such as '{}'", option, text, example);
+  throw Error(ExitCode::usage, "{}: '{}' can't be read, write it as '{}'", option, text, example);
 }
 
 /// What the options say of every machine.
@@ -69,16 +70,20 @@ BootRequest image_request(const BootOptions& options) {
 }
 
 /// The disk of the role that QEMU starts best: qcow2, else raw.
-ManifestArtifact bootable_artifact(const BootOptions& options, const fs::path& folder, const std::string& role) {
+ManifestArtifact bootable_artifact(const BootOptions& options, const fs::path& folder,
+                                   const std::string& role) {
   const std::string command = fmt::format("imgbuild recipe {} --env {}", role, options.environment.native());
   const std::optional<Manifest> manifest = find_manifest(manifest_path(folder, role));
-  if (!manifest) throw Error(ExitCode::bad_input, "{}: there is no image of '{}'", folder.native(), role).set_hint(command);
+  if (!manifest)
+    throw Error(ExitCode::bad_input, "{}: there is no image of '{}'", folder.native(), role)
+        .set_hint(command);
   for (const char* format : {"qcow2", "raw"}) {
     for (const ManifestArtifact& artifact : manifest->artifacts) {
       if (artifact.format == format) return artifact;
     }
   }
-  throw Error(ExitCode::bad_input, "{}: the image of '{}' is there, but not as qcow2 or raw", folder.native(), role)
+  throw Error(ExitCode::bad_input, "{}: the image of '{}' is there, but not as qcow2 or raw", folder.native(),
+              role)
       .set_hint(command + " --format qcow2");
 }
 
@@ -87,10 +92,12 @@ const Machine& chosen_machine(const Environment& environment, const std::string&
   for (const Machine& machine : environment.machines) names.push_back(machine.name);
   const Machine* machine = find_machine(environment, name);
   if (machine == nullptr) {
-    throw Error(ExitCode::bad_input, "{}: there is no machine '{}'{}", environment.file.native(), name, did_you_mean(name, names));
+    throw Error(ExitCode::bad_input, "{}: there is no machine '{}'{}", environment.file.native(), name,
+                did_you_mean(name, names));
   }
   if (machine->external == Machine::External::no) return *machine;
-  throw Error(ExitCode::bad_input, "{}: machine '{}' is external: somebody else has its image", environment.file.native(), name);
+  throw Error(ExitCode::bad_input, "{}: machine '{}' is external: somebody else has its image",
+              environment.file.native(), name);
 }
 
 BootRequest machine_request(const BootOptions& options, const fs::path& folder, const Machine& machine) {
@@ -126,8 +133,11 @@ std::vector<BootRequest> deployment_requests(const BootOptions& options) {
 
 std::string to_json(const ReadyMachine& ready, const BootRequest& request) {
   nlohmann::json stages = nlohmann::json::array();
-  const auto seconds = [](std::chrono::milliseconds time) { return static_cast<double>(time.count()) / 1000; };
-  for (const BootStage& stage : ready.stages) stages.push_back({{"stage", stage.name}, {"began", seconds(stage.began)}});
+  const auto seconds = [](std::chrono::milliseconds time) {
+    return static_cast<double>(time.count()) / 1000;
+  };
+  for (const BootStage& stage : ready.stages)
+    stages.push_back({{"stage", stage.name}, {"began", seconds(stage.began)}});
   return nlohmann::json{{"name", ready.name},
                         {"role", ready.role},
                         {"plan", ready.plan},
@@ -141,9 +151,11 @@ std::string to_json(const ReadyMachine& ready, const BootRequest& request) {
       .dump();
 }
 
-void print_ready(Session& session, const ReadyMachine& ready, const BootRequest& request, BootOptions::Keep keep) {
+void print_ready(Session& session, const ReadyMachine& ready, const BootRequest& request,
+                 BootOptions::Keep keep) {
   if (session.output == Session::Output::json) return session.print(to_json(ready, request));
-  session.print(fmt::format("{}: {} is ready after {}, plan {}", ready.name, ready.role, format_duration(ready.took), ready.plan));
+  session.print(fmt::format("{}: {} is ready after {}, plan {}", ready.name, ready.role,
+                            format_duration(ready.took), ready.plan));
   if (keep == BootOptions::Keep::no) return;
   session.print(fmt::format("  https://127.0.0.1:{}/", ready.ports.at(443)));
   session.print(fmt::format("  ssh -p {} ops@127.0.0.1", ready.ports.at(22)));
@@ -169,17 +181,20 @@ void run(Session& session, const BootOptions& options) {
   if (has_environment && (options.seed || options.format)) {
     throw Error(ExitCode::usage, "boot: --seed and --format go with an image, not with --env");
   }
-  std::vector<BootRequest> requests = has_environment ? deployment_requests(options) : std::vector{image_request(options)};
+  std::vector<BootRequest> requests =
+      has_environment ? deployment_requests(options) : std::vector{image_request(options)};
   const bool wants_one = options.keep == BootOptions::Keep::yes || options.disk || options.console;
   if (wants_one && requests.size() > 1) {
-    throw Error(ExitCode::usage, "boot: --keep, --disk and --console are for one machine, here are {}", requests.size())
+    throw Error(ExitCode::usage, "boot: --keep, --disk and --console are for one machine, here are {}",
+                requests.size())
         .set_hint("name the machine");
   }
   const Cache cache = open_cache();
   for (BootRequest& request : requests) {
     apply_options(options, request);
     request.cache = cache.root;
-    request.console_log = options.console ? *options.console : cache.root / "consoles" / (request.name + ".log");
+    request.console_log =
+        options.console ? *options.console : cache.root / "consoles" / (request.name + ".log");
     run_one(session, request, options.keep);
   }
 }
@@ -188,24 +203,30 @@ void run(Session& session, const BootOptions& options) {
 
 void add_boot_command(CLI::App& app, Session& session) {
   const auto options = std::make_shared<BootOptions>();
-  CLI::App* command = app.add_subcommand("boot", "Run an image in QEMU until it is ready; the image stays as it is");
-  command->add_option("what", options->what, "Disk image, or with --env machines (default: all, one after the other)");
-  command->add_option("--env", options->environment, "Environment file: its machines, from its output folder");
+  CLI::App* command =
+      app.add_subcommand("boot", "Run an image in QEMU until it is ready; the image stays as it is");
+  command->add_option("what", options->what,
+                      "Disk image, or with --env machines (default: all, one after the other)");
+  command->add_option("--env", options->environment,
+                      "Environment file: its machines, from its output folder");
   command->add_option("-o,--output", options->output_root, "With --env: folder of the deployment's folder");
   command->add_option("--seed", options->seed, "Seed (ISO) of the machine");
   command->add_option("--format", options->format, "Format of the image (default: by its name)")
       ->check(CLI::IsMember({"qcow2", "raw", "vmdk", "vdi", "vhdx"}));
-  command->add_option("--disk", options->disk, "Keep what the machine writes in this file; go on with it if it is there");
+  command->add_option("--disk", options->disk,
+                      "Keep what the machine writes in this file; go on with it if it is there");
   command->add_option("--console", options->console, "File for the console's text (default: in the cache)");
   command->add_option("--memory", options->memory, "Memory, such as '2 GiB'");
   command->add_option("--cpus", options->cpus, "Processors")->check(CLI::Range(1, 64));
-  command->add_option("--timeout", options->timeout, "Until ready, such as '300 s' (default: the recipe's, tripled without KVM)");
+  command->add_option("--timeout", options->timeout,
+                      "Until ready, such as '300 s' (default: the recipe's, tripled without KVM)");
   command->add_option("--accelerator", options->accelerator, "auto, kvm or tcg (emulation)")
       ->transform(CLI::CheckedTransformer(kAccelerators).description("auto|kvm|tcg"));
   command->add_flag_callback(
       "--uefi", [options] { options->firmware = Firmware::uefi; }, "Start with UEFI instead of BIOS");
   command->add_flag_callback(
-      "--keep", [options] { options->keep = BootOptions::Keep::yes; }, "Let it run until Ctrl-C, and say how to reach it");
+      "--keep", [options] { options->keep = BootOptions::Keep::yes; },
+      "Let it run until Ctrl-C, and say how to reach it");
   command->callback([options, &session] { run(session, *options); });
 }
 

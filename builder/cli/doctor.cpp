@@ -25,7 +25,9 @@ struct DoctorOptions {
   HostRequest::Want mirrors = HostRequest::Want::yes;
 };
 
-const char* verdict_name(const HostCheck& check) { return kVerdictNames.at(static_cast<std::size_t>(check.verdict)); }
+const char* verdict_name(const HostCheck& check) {
+  return kVerdictNames.at(static_cast<std::size_t>(check.verdict));
+}
 
 fs::path output_folder(const DoctorOptions& options) {
   try {
@@ -45,9 +47,13 @@ void print_text(Session& session, const std::vector<HostCheck>& checks) {
 void print_json(Session& session, const std::vector<HostCheck>& checks) {
   nlohmann::json list = nlohmann::json::array();
   for (const HostCheck& check : checks) {
-    list.push_back({{"name", check.name}, {"verdict", verdict_name(check)}, {"finding", check.finding}, {"cure", check.cure}});
+    list.push_back({{"name", check.name},
+                    {"verdict", verdict_name(check)},
+                    {"finding", check.finding},
+                    {"cure", check.cure}});
   }
-  session.print(nlohmann::json{{"checks", list}}.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+  session.print(
+      nlohmann::json{{"checks", list}}.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
 }
 
 void run(Session& session, const DoctorOptions& options) {
@@ -61,8 +67,9 @@ void run(Session& session, const DoctorOptions& options) {
   request.mirrors = options.mirrors;
   const std::vector<HostCheck> checks = check_host(request, session.runner(), session.status());
   session.output == Session::Output::json ? print_json(session, checks) : print_text(session, checks);
-  const auto failed = std::count_if(checks.begin(), checks.end(),
-                                    [](const HostCheck& check) { return check.verdict == HostCheck::Verdict::failed; });
+  const auto failed = std::count_if(checks.begin(), checks.end(), [](const HostCheck& check) {
+    return check.verdict == HostCheck::Verdict::failed;
+  });
   if (failed != 0) throw Error(ExitCode::host_unfit, "{} of {} checks failed", failed, checks.size());
 }
 
@@ -70,7 +77,8 @@ void run(Session& session, const DoctorOptions& options) {
 
 void add_doctor_command(CLI::App& app, Session& session) {
   const auto options = std::make_shared<DoctorOptions>();
-  CLI::App* command = app.add_subcommand("doctor", "Can this host do the job, how fast, and what to change if not");
+  CLI::App* command =
+      app.add_subcommand("doctor", "Can this host do the job, how fast, and what to change if not");
   command->add_option("-o,--output", options->output_root, "Folder that outputs would go to");
   command->add_flag_callback(
       "--offline", [options] { options->mirrors = HostRequest::Want::no; }, "Do not ask the package mirrors");

@@ -35,7 +35,9 @@ Verdict unless_appliance(const HostFacts& facts) {
   return can_start_appliance(facts) ? Verdict::warning : Verdict::failed;
 }
 
-std::string sysctl_cure(const char* setting) { return fmt::format("run as root, or: sudo sysctl -w {}", setting); }
+std::string sysctl_cure(const char* setting) {
+  return fmt::format("run as root, or: sudo sysctl -w {}", setting);
+}
 
 HostCheck namespaces_check(const HostFacts& facts) {
   HostCheck check = {.name = "namespaces"};
@@ -68,8 +70,8 @@ HostCheck subids_check(const HostFacts& facts) {
   if (has_subids(facts)) return check;
   check.verdict = unless_appliance(facts);
   check.finding += fmt::format(" for '{}', {} of each are needed", facts.user, kSubids);
-  check.cure = fmt::format("run as root, or: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}",
-                           facts.user);
+  check.cure = fmt::format(
+      "run as root, or: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}", facts.user);
   if (facts.subuids >= kSubids && facts.subgids >= kSubids) {
     check.finding = "newuidmap is missing";
     check.cure = "sudo apt-get install uidmap";
@@ -82,7 +84,8 @@ HostCheck backend_check(const HostFacts& facts) {
   HostCheck check = {.name = "backend", .finding = choice.why};
   if (!choice.backend) check = {"backend", Verdict::failed, choice.why, "one of the cures above"};
   if (choice.backend == TreeBackend::libguestfs) check.verdict = Verdict::warning;
-  if (choice.backend == TreeBackend::libguestfs) check.cure = "run as root where namespaces work: ten times faster";
+  if (choice.backend == TreeBackend::libguestfs)
+    check.cure = "run as root where namespaces work: ten times faster";
   return check;
 }
 
@@ -107,17 +110,20 @@ HostCheck kernel_check(const HostFacts& facts) {
     return check;
   }
   check.verdict = Verdict::failed;
-  const auto unreadable = std::find_if(facts.kernels.begin(), facts.kernels.end(), [](const KernelFact& kernel) {
-    return kernel.modules == KernelFact::Modules::yes;
-  });
+  const auto unreadable =
+      std::find_if(facts.kernels.begin(), facts.kernels.end(),
+                   [](const KernelFact& kernel) { return kernel.modules == KernelFact::Modules::yes; });
   if (unreadable != facts.kernels.end()) {
-    check.finding = fmt::format("'{}' can't be read by '{}', and libguestfs needs it", unreadable->file.native(), facts.user);
-    check.cure = fmt::format("sudo dpkg-statoverride --update --add root root 0644 {}", unreadable->file.native());
+    check.finding = fmt::format("'{}' can't be read by '{}', and libguestfs needs it",
+                                unreadable->file.native(), facts.user);
+    check.cure =
+        fmt::format("sudo dpkg-statoverride --update --add root root 0644 {}", unreadable->file.native());
     return check;
   }
-  check.finding = facts.kernels.empty() ? "there is none in /boot, and libguestfs needs one"
-                                        : fmt::format("'{}' has no modules in /lib/modules, and libguestfs needs them",
-                                                      facts.kernels.front().file.native());
+  check.finding = facts.kernels.empty()
+                      ? "there is none in /boot, and libguestfs needs one"
+                      : fmt::format("'{}' has no modules in /lib/modules, and libguestfs needs them",
+                                    facts.kernels.front().file.native());
   check.cure = fmt::format("sudo apt-get install {}",
                            facts.distribution == "ubuntu" ? "linux-image-kvm" : "linux-image-cloud-amd64");
   return check;
@@ -129,8 +135,9 @@ HostCheck space_check(const char* name, const SpaceFact& space, ByteSize needed)
   if (space.free >= needed) return check;
   check.verdict = Verdict::failed;
   check.finding += fmt::format(", {} needed", format_byte_size(needed));
-  check.cure = std::string(name) == "cache space" ? "imgbuild cache prune, or set XDG_CACHE_HOME to a larger file system"
-                                                  : "make space, or give another folder with -o";
+  check.cure = std::string(name) == "cache space"
+                   ? "imgbuild cache prune, or set XDG_CACHE_HOME to a larger file system"
+                   : "make space, or give another folder with -o";
   return check;
 }
 
@@ -164,7 +171,8 @@ std::vector<HostCheck> mirror_checks(const HostFacts& facts) {
     if (mirror.error.empty()) {
       checks.push_back({"mirror", Verdict::ok, mirror.uri + through, {}});
     } else {
-      checks.push_back({"mirror", Verdict::warning, fmt::format("{}{}: {}", mirror.uri, through, mirror.error),
+      checks.push_back({"mirror", Verdict::warning,
+                        fmt::format("{}{}: {}", mirror.uri, through, mirror.error),
                         "check the network, the mirror and apt's proxy (apt-config dump Acquire::http)"});
     }
   }
@@ -191,7 +199,9 @@ BackendChoice choose_backend(const HostFacts& facts) {
 
 std::vector<HostCheck> judge_host(const HostFacts& facts, const HostRequest& request) {
   std::vector<HostCheck> checks;
-  const auto add = [&checks](const std::vector<HostCheck>& more) { checks.insert(checks.end(), more.begin(), more.end()); };
+  const auto add = [&checks](const std::vector<HostCheck>& more) {
+    checks.insert(checks.end(), more.begin(), more.end());
+  };
   if (request.tree == Want::yes) add({namespaces_check(facts)});
   if (request.tree == Want::yes && facts.uid != 0) add({subids_check(facts)});
   if (request.appliance == Want::yes) add({kernel_check(facts)});
@@ -219,7 +229,8 @@ void require_fit(const std::vector<HostCheck>& checks) {
     ++count;
   }
   if (count == 0) return;
-  throw Error(ExitCode::host_unfit, "this host cannot do it, for {} reason{}:{}", count, count == 1 ? "" : "s", failed)
+  throw Error(ExitCode::host_unfit, "this host cannot do it, for {} reason{}:{}", count,
+              count == 1 ? "" : "s", failed)
       .set_hint("'imgbuild doctor' shows all checks");
 }
 

@@ -13,7 +13,8 @@
 
 namespace imgbuild {
 
-/// What a command wants of this host. Facts are gathered, and missing things are failures, only for what it wants.
+/// What a command wants of this host. Facts are gathered, and missing things are failures, only for what it
+/// wants.
 struct HostRequest {
   enum class Want { no, yes };
   std::filesystem::path cache;   ///< cache root; need not exist
@@ -48,7 +49,10 @@ struct ToolFact {
   std::string package;  ///< that brings it, on Debian and Ubuntu
   std::optional<std::filesystem::path> path = {};
   std::string version = {};  ///< empty: not asked, or it does not say
-  enum class Needed { no, yes } needed = Needed::yes;  ///< by this request; others tell which backend is possible
+  enum class Needed {
+    no,
+    yes
+  } needed = Needed::yes;  ///< by this request; others tell which backend is possible
 };
 
 struct KernelFact {
@@ -105,19 +109,22 @@ struct BackendChoice {
 [[nodiscard]] std::vector<HostCheck> judge_host(const HostFacts& facts, const HostRequest& request);
 
 /// gather_host_facts and judge_host.
-[[nodiscard]] std::vector<HostCheck> check_host(const HostRequest& request, CommandRunner& runner, Status& status);
+[[nodiscard]] std::vector<HostCheck> check_host(const HostRequest& request, CommandRunner& runner,
+                                                Status& status);
 
 /// Throws Error (host unfit) with all failed checks and their cures, if there are any.
 void require_fit(const std::vector<HostCheck>& checks);
 
-/// Makes mount, pid, ipc and uts namespaces (in a user namespace unless we are root) in a child and mounts in them. What
-/// went wrong, or an empty text.
+/// Makes mount, pid, ipc and uts namespaces (in a user namespace unless we are root) in a child and mounts in
+/// them. What went wrong, or an empty text.
 [[nodiscard]] std::string try_namespaces(CommandRunner& runner);
 
 /// The longest range of 'user' (or its number) in the text of /etc/subuid or /etc/subgid.
-[[nodiscard]] std::uint64_t longest_subid_range(const std::string& text, const std::string& user, unsigned uid);
+[[nodiscard]] std::uint64_t longest_subid_range(const std::string& text, const std::string& user,
+                                                unsigned uid);
 
-/// The number in what a program says about its version: "1.47.0" of "mke2fs 1.47.0 (5-Feb-2023)". Empty if none.
+/// The number in what a program says about its version: "1.47.0" of "mke2fs 1.47.0 (5-Feb-2023)". Empty if
+/// none.
 [[nodiscard]] std::string version_number(const std::string& said);
 
 }  // namespace imgbuild

@@ -110,9 +110,11 @@ std::vector<KernelFact> gather_kernels() {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator("/boot", error)) {
     const std::string name = entry.path().filename();
-    if (name.starts_with(kPrefix)) facts.push_back(fact(entry.path(), fs::path("/lib/modules") / name.substr(kPrefix.size())));
+    if (name.starts_with(kPrefix))
+      facts.push_back(fact(entry.path(), fs::path("/lib/modules") / name.substr(kPrefix.size())));
   }
-  std::sort(facts.begin(), facts.end(), [](const KernelFact& a, const KernelFact& b) { return a.file > b.file; });
+  std::sort(facts.begin(), facts.end(),
+            [](const KernelFact& a, const KernelFact& b) { return a.file > b.file; });
   return facts;
 }
 
@@ -120,7 +122,8 @@ SpaceFact gather_space(const fs::path& folder) {
   fs::path existing = fs::absolute(folder);
   while (!fs::exists(existing)) existing = existing.parent_path();
   struct stat info = {};
-  if (::stat(existing.c_str(), &info) != 0) throw system_error(errno, fmt::format("cannot read '{}'", existing.native()));
+  if (::stat(existing.c_str(), &info) != 0)
+    throw system_error(errno, fmt::format("cannot read '{}'", existing.native()));
   return {.folder = folder, .device = info.st_dev, .free = io::free_space(existing)};
 }
 
@@ -139,10 +142,12 @@ std::string without_credentials(std::string uri) {
 }
 
 std::string find_proxy(CommandRunner& runner) {
-  std::string said = runner.run({.program = "apt-config", .arguments = {"shell", "PROXY", "Acquire::http::Proxy"}}).out;
+  std::string said =
+      runner.run({.program = "apt-config", .arguments = {"shell", "PROXY", "Acquire::http::Proxy"}}).out;
   std::erase(said, '\'');
   std::string proxy = value_of(said, "PROXY=");
-  if (const char* environment = std::getenv("http_proxy"); proxy.empty() && environment != nullptr) proxy = environment;
+  if (const char* environment = std::getenv("http_proxy"); proxy.empty() && environment != nullptr)
+    proxy = environment;
   return without_credentials(proxy);
 }
 
@@ -155,12 +160,15 @@ std::string fetch_error(const std::string& said, const std::string& address) {
   return error.empty() ? "the index can't be fetched" : error;
 }
 
-/// Fetches the index of each mirror of this distribution as apt does, so with its proxy, certificates and credentials.
-std::vector<MirrorFact> gather_mirrors(const HostRequest& request, const std::string& codename, CommandRunner& runner) {
+/// Fetches the index of each mirror of this distribution as apt does, so with its proxy, certificates and
+/// credentials.
+std::vector<MirrorFact> gather_mirrors(const HostRequest& request, const std::string& codename,
+                                       CommandRunner& runner) {
   const io::TemporaryDirectory work(request.cache / "work", "mirrors");
   std::vector<MirrorFact> facts;
   for (const AptSource& source : host_apt_sources()) {
-    const bool known = std::any_of(facts.begin(), facts.end(), [&](const MirrorFact& fact) { return fact.uri == source.uri; });
+    const bool known = std::any_of(facts.begin(), facts.end(),
+                                   [&](const MirrorFact& fact) { return fact.uri == source.uri; });
     if (source.suite != codename || known || !source.uri.starts_with("http")) continue;
     check_interrupt();
     const std::string address =

@@ -30,12 +30,14 @@ std::string last_line(std::string text) {
   return text.substr(text.rfind('\n') + 1);  // npos + 1 is 0
 }
 
-/// What a verdict holds for. QEMU's version is asked, not its file: an update under the same version changes nothing.
+/// What a verdict holds for. QEMU's version is asked, not its file: an update under the same version changes
+/// nothing.
 std::string verdict_key(const std::string& qemu_version) {
   utsname system = {};
   (void)::uname(&system);  // cannot fail with a valid buffer
   const std::string boot_id = first_line(io::read_file("/proc/sys/kernel/random/boot_id"));
-  return fmt::format("{} | {} {} | {} | uid {}", boot_id, system.release, system.version, qemu_version, ::geteuid());
+  return fmt::format("{} | {} {} | {} | uid {}", boot_id, system.release, system.version, qemu_version,
+                     ::geteuid());
 }
 
 // kvm.json: {"key": "BOOT_ID | KERNEL | QEMU | uid N", "works": false, "why": "…"}
@@ -55,7 +57,8 @@ std::optional<KvmVerdict> kept_verdict(const fs::path& file, const std::string& 
 }
 
 void keep_verdict(const fs::path& file, const std::string& key, const KvmVerdict& verdict) {
-  const nlohmann::json kept = {{"key", key}, {"works", verdict.works == KvmVerdict::Works::yes}, {"why", verdict.why}};
+  const nlohmann::json kept = {
+      {"key", key}, {"works", verdict.works == KvmVerdict::Works::yes}, {"why", verdict.why}};
   io::write_file(file, kept.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) + "\n", 0644);
 }
 
@@ -74,25 +77,29 @@ KvmVerdict run_guest(const KvmProbe& probe, CommandRunner& runner) {
   const fs::path said = work.path() / "said";
   io::write_file(disk, kvm_probe_disk(), 0600);
   const auto began = Clock::now();
-  const CommandResult result = runner.run(
-      {.program = probe.qemu,
-       .arguments = {"-accel", "kvm", "-cpu", kKvmCpu, "-machine", "pc", "-m", "64", "-nodefaults", "-no-user-config",
-                     "-display", "none", "-drive", "file=disk,format=raw,if=ide,snapshot=on", "-debugcon", "file:said",
-                     "-device", "isa-debug-exit,iobase=0xf4,iosize=1"},
-       .environment = {"TMPDIR=" + work.path().native()},
-       .directory = work.path(),
-       .timeout = probe.deadline});
+  const CommandResult result =
+      runner.run({.program = probe.qemu,
+                  .arguments = {"-accel", "kvm", "-cpu", kKvmCpu, "-machine", "pc", "-m", "64", "-nodefaults",
+                                "-no-user-config", "-display", "none", "-drive",
+                                "file=disk,format=raw,if=ide,snapshot=on", "-debugcon", "file:said",
+                                "-device", "isa-debug-exit,iobase=0xf4,iosize=1"},
+                  .environment = {"TMPDIR=" + work.path().native()},
+                  .directory = work.path(),
+                  .timeout = probe.deadline});
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began);
   if (result.timed_out == CommandResult::TimedOut::yes) {
     return no(fmt::format("guest code did not come to its end in {}", format_duration(probe.deadline)));
   }
   if (result.exit_status == kKvmProbeExit && fs::exists(said) && io::read_file(said, 4_KiB) == "K") {
-    return {.works = KvmVerdict::Works::yes, .why = fmt::format("guest code ran in {}", format_duration(took))};
+    return {.works = KvmVerdict::Works::yes,
+            .why = fmt::format("guest code ran in {}", format_duration(took))};
   }
-  const std::string how = result.signal != 0 ? fmt::format("was ended by signal {} ({})", result.signal, ::strsignal(result.signal))
+  const std::string how = result.signal != 0 ? fmt::format("was ended by signal {} ({})", result.signal,
+                                                           ::strsignal(result.signal))
                                              : fmt::format("ended with exit status {}", result.exit_status);
   const std::string last = last_line(result.err);
-  return no(fmt::format("{} {}{}{}", fs::path(probe.qemu).filename().native(), how, last.empty() ? "" : ": ", last));
+  return no(fmt::format("{} {}{}{}", fs::path(probe.qemu).filename().native(), how, last.empty() ? "" : ": ",
+                        last));
 }
 
 }  // namespace
@@ -103,7 +110,9 @@ KvmVerdict probe_kvm(const KvmProbe& probe, CommandRunner& runner, Status& statu
   std::string version;
   try {
     version = first_line(
-        run_checked(runner, {.program = probe.qemu, .arguments = {"--version"}, .timeout = std::chrono::seconds(10)}).out);
+        run_checked(runner,
+                    {.program = probe.qemu, .arguments = {"--version"}, .timeout = std::chrono::seconds(10)})
+            .out);
   } catch (const Error& error) {
     return no(first_line(error.what()));
   }
@@ -121,8 +130,9 @@ KvmVerdict probe_kvm(const KvmProbe& probe, CommandRunner& runner, Status& statu
   }
   status.end(verdict.works == KvmVerdict::Works::yes ? "it works" : "it does not work");
   if (verdict.works == KvmVerdict::Works::no) {
-    status.note(fmt::format("{} is there but does not work ({}); machines are emulated, about ten times slower",
-                            probe.device.native(), verdict.why));
+    status.note(
+        fmt::format("{} is there but does not work ({}); machines are emulated, about ten times slower",
+                    probe.device.native(), verdict.why));
   }
   keep_verdict(file, key, verdict);
   return verdict;

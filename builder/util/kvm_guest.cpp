@@ -1,6 +1,7 @@
 // The guest code of the KVM probe: a boot sector that does what the first second of a Linux kernel does.
 //
-// Real mode alone is no test: KVM emulates it on some hosts where 64-bit mode never runs. Each part below has a reason:
+// Real mode alone is no test: KVM emulates it on some hosts where 64-bit mode never runs. Each part below has
+// a reason:
 //   page tables, EFER.LME, CR0.PG   64-bit mode with paging (nested hosts without it hang here)
 //   wrmsr/rdmsr of LSTAR            model-specific registers reach the processor
 //   ud2 through an IDT              exceptions are delivered to the guest
@@ -12,7 +13,8 @@
 
 #if defined(__x86_64__)
 
-// Memory below 1 MiB: 0x1000 PML4, 0x2000 PDPT, 0x3000 PD (one page of 2 MiB), 0x4000 IDT, 0x7c00 this code and stack top.
+// Memory below 1 MiB: 0x1000 PML4, 0x2000 PDPT, 0x3000 PD (one page of 2 MiB), 0x4000 IDT, 0x7c00 this code
+// and stack top.
 asm(R"(
 .pushsection .rodata
 .globl imgbuild_kvm_guest, imgbuild_kvm_guest_end

@@ -33,7 +33,8 @@ std::size_t processes_with(const std::string& path) {
   for (const auto& entry : fs::directory_iterator("/proc")) {
     std::ifstream file(entry.path() / "cmdline");
     const std::string text{std::istreambuf_iterator<char>(file), {}};
-    if (entry.path().filename() != std::to_string(::getpid()) && text.find(path) != std::string::npos) ++count;
+    if (entry.path().filename() != std::to_string(::getpid()) && text.find(path) != std::string::npos)
+      ++count;
   }
   return count;
 }
@@ -95,7 +96,8 @@ TEST_F(RealBoot, ReachesReadyAndForwardsPorts) {
 }
 
 TEST_F(RealBoot, LeavesTheImageAsItIs) {
-  const BootRequest wanted = request("appliance[tiny]: stage boot #\r\n" + kReady);  // the machine writes its disk
+  const BootRequest wanted =
+      request("appliance[tiny]: stage boot #\r\n" + kReady);  // the machine writes its disk
   const std::string before = sha256_file(image_);
   for (int run = 0; run < 2; ++run) {
     Boot boot(wanted, runner_, status_);
@@ -125,7 +127,8 @@ TEST_F(RealBoot, EnlargesADiscardedDisk) {
 }
 
 TEST_F(RealBoot, GivesTheReasonOfAFailure) {
-  EXPECT_NE(failure(request("appliance[tiny]: failed disk on fire\r\n")).find("tiny: 'tiny' says it failed: disk on fire (at"),
+  EXPECT_NE(failure(request("appliance[tiny]: failed disk on fire\r\n"))
+                .find("tiny: 'tiny' says it failed: disk on fire (at"),
             std::string::npos);
 }
 
@@ -136,17 +139,21 @@ TEST_F(RealBoot, NoticesAPanic) {
 }
 
 TEST_F(RealBoot, NoticesAMachineThatSwitchesItselfOff) {
-  EXPECT_NE(failure(request("bye\r\n\x01")).find("tiny: the machine switched itself off (at 'firmware'"), std::string::npos);
+  EXPECT_NE(failure(request("bye\r\n\x01")).find("tiny: the machine switched itself off (at 'firmware'"),
+            std::string::npos);
 }
 
 TEST_F(RealBoot, NoticesAMachineThatRebootsBeforeItIsReady) {
-  EXPECT_NE(failure(request("again\r\n\x02")).find("tiny: the machine rebooted itself (at 'firmware'"), std::string::npos);
+  EXPECT_NE(failure(request("again\r\n\x02")).find("tiny: the machine rebooted itself (at 'firmware'"),
+            std::string::npos);
 }
 
 TEST_F(RealBoot, SaysWhatQemuSaysOfAnImageItCannotUse) {
   BootRequest wanted = request("");
   wanted.memory = {std::uint64_t{1} << 60};
-  EXPECT_TRUE(failure(wanted).starts_with("qemu-system-x86_64 does not start the machine: qemu-system-x86_64: ")) << failure(wanted);
+  EXPECT_TRUE(
+      failure(wanted).starts_with("qemu-system-x86_64 does not start the machine: qemu-system-x86_64: "))
+      << failure(wanted);
 }
 
 TEST_F(RealBoot, StaysReadyThroughARebootThatIsAllowed) {

@@ -4,8 +4,8 @@
 
 namespace imgbuild {
 
-/// A raw disk whose boot sector writes 'script' to the serial port, so that a boot takes a second even when emulated and
-/// needs no kernel. It counts its boots on the disk. In the script
+/// A raw disk whose boot sector writes 'script' to the serial port, so that a boot takes a second even when
+/// emulated and needs no kernel. It counts its boots on the disk. In the script
 ///   #      is the number of this boot, one digit
 ///   \x01   switches the machine off        \x02   reboots it
 ///   \x03   waits for the power button, then switches off

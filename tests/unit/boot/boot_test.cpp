@@ -73,7 +73,8 @@ class Booting : public testing::Test {
       EXPECT_EQ(error.code(), ExitCode::not_ready);
       std::string text = without_times(error.describe());
       const std::string folder = folder_.path();
-      for (std::size_t at; (at = text.find(folder)) != std::string::npos;) text.replace(at, folder.size(), "DIR");
+      for (std::size_t at; (at = text.find(folder)) != std::string::npos;)
+        text.replace(at, folder.size(), "DIR");
       return text;
     }
   }
@@ -86,8 +87,10 @@ class Booting : public testing::Test {
 };
 
 TEST_F(Booting, EndsWithTheReadyLine) {
-  Boot boot = start(kStart + "say('[    1.000000] Linux\\r\\n[  OK  ] Started\\r\\nappliance[s1]: stage database\\r\\n')\n" +
-                    "say('appliance[s1]: ready web-master " + kPlan + "\\r\\n')\n");
+  Boot boot =
+      start(kStart +
+            "say('[    1.000000] Linux\\r\\n[  OK  ] Started\\r\\nappliance[s1]: stage database\\r\\n')\n" +
+            "say('appliance[s1]: ready web-master " + kPlan + "\\r\\n')\n");
   const ReadyMachine ready = boot.wait_until_ready();
   EXPECT_EQ(ready.name, "s1");
   EXPECT_EQ(ready.role, "web-master");
@@ -99,26 +102,33 @@ TEST_F(Booting, EndsWithTheReadyLine) {
 }
 
 TEST_F(Booting, GivesTheReasonOfAMachineThatFailed) {
-  EXPECT_EQ(failure(kStart + "say('hello\\r\\nappliance[s1]: stage database\\nappliance[s1]: failed no \\x1b[1mspace\\n')\n"),
-            "web: 's1' says it failed: no space (at 'database', after T); its console said last:\n"
-            "  hello\n"
-            "  appliance[s1]: stage database\n"
-            "  appliance[s1]: failed no space\n"
-            "hint: the whole console is in 'DIR/web.log'");
+  EXPECT_EQ(
+      failure(
+          kStart +
+          "say('hello\\r\\nappliance[s1]: stage database\\nappliance[s1]: failed no \\x1b[1mspace\\n')\n"),
+      "web: 's1' says it failed: no space (at 'database', after T); its console said last:\n"
+      "  hello\n"
+      "  appliance[s1]: stage database\n"
+      "  appliance[s1]: failed no space\n"
+      "hint: the whole console is in 'DIR/web.log'");
 }
 
 TEST_F(Booting, StopsAtAKernelPanic) {
   EXPECT_EQ(failure(kStart + "say('[    1.000000] Kernel panic - not syncing: VFS\\n')\n"),
-            "web: the machine is stuck: Kernel panic - not syncing: VFS (at 'kernel', after T); its console said last:\n"
+            "web: the machine is stuck: Kernel panic - not syncing: VFS (at 'kernel', after T); its console "
+            "said last:\n"
             "  [    1.000000] Kernel panic - not syncing: VFS\n"
             "hint: the whole console is in 'DIR/web.log'");
 }
 
 TEST_F(Booting, GivesWhatQemuSaidWhenItCrashes) {
-  EXPECT_EQ(failure(kStart + "say('x\\n'); sys.stderr.write('qemu: internal error\\n'); sys.stderr.flush(); stop(1)\n"),
-            "web: fake-qemu ended with exit status 1: qemu: internal error (at 'firmware', after T); its console said last:\n"
-            "  x\n"
-            "hint: the whole console is in 'DIR/web.log'");
+  EXPECT_EQ(
+      failure(kStart +
+              "say('x\\n'); sys.stderr.write('qemu: internal error\\n'); sys.stderr.flush(); stop(1)\n"),
+      "web: fake-qemu ended with exit status 1: qemu: internal error (at 'firmware', after T); its console "
+      "said last:\n"
+      "  x\n"
+      "hint: the whole console is in 'DIR/web.log'");
 }
 
 TEST_F(Booting, TellsAMachineThatSwitchedItselfOff) {
@@ -154,14 +164,15 @@ TEST_F(Booting, GivesWhatQemuSaidWhenItDoesNotStart) {
 }
 
 TEST_F(Booting, TriesWithoutKvmWhenQemuDoesNotStartWithIt) {
-  qemu_.behave("if '-accel kvm' in options: sys.stderr.write('MSR 0x10a\\n'); sys.stderr.flush(); stop(1)\n" + kStart +
-               "say('appliance[s1]: ready r " + kPlan + "\\n')\n");
+  qemu_.behave("if '-accel kvm' in options: sys.stderr.write('MSR 0x10a\\n'); sys.stderr.flush(); stop(1)\n" +
+               kStart + "say('appliance[s1]: ready r " + kPlan + "\\n')\n");
   BootRequest wanted = request();
   wanted.accelerator = Accelerator::automatic;
   Boot boot(wanted, tools_, status_);
   EXPECT_EQ(boot.wait_until_ready().accelerator, Accelerator::tcg);
-  EXPECT_EQ(status_.notes, std::vector<std::string>{"fake-qemu does not start the machine: MSR 0x10a; trying without KVM, "
-                                                    "about ten times slower"});
+  EXPECT_EQ(status_.notes,
+            std::vector<std::string>{"fake-qemu does not start the machine: MSR 0x10a; trying without KVM, "
+                                     "about ten times slower"});
 }
 
 TEST_F(Booting, DoesNotTryWithoutKvmWhenKvmWasAskedFor) {
@@ -214,7 +225,8 @@ TEST_F(Booting, EndsAMachineOnRequest) {
 
 TEST_F(Booting, KeepsAMachineUntilItSwitchesItselfOff) {
   const std::string ready = "say('appliance[s1]: ready r " + kPlan + "\\n')\n";
-  Boot boot = start(kStart + ready + "say('[    0.000000] Linux version 6\\n')\n" + ready + "event('guest-shutdown'); stop(0)\n");
+  Boot boot = start(kStart + ready + "say('[    0.000000] Linux version 6\\n')\n" + ready +
+                    "event('guest-shutdown'); stop(0)\n");
   (void)boot.wait_until_ready();
   int times = 0;
   const std::optional<MachineEnd> end = boot.keep([&](const ReadyMachine&) { ++times; });

@@ -7,7 +7,8 @@
 namespace imgbuild {
 
 void PrintTo(const ConsoleEvent& event, std::ostream* out) {
-  *out << static_cast<int>(event.kind) << " '" << event.machine << "' '" << event.text << "' " << event.role << ' ' << event.plan;
+  *out << static_cast<int>(event.kind) << " '" << event.machine << "' '" << event.text << "' " << event.role
+       << ' ' << event.plan;
 }
 
 namespace {
@@ -45,8 +46,9 @@ TEST(ConsoleParser, WaitsForTheEndOfALine) {
 TEST(ConsoleParser, FindsALineGluedToAKernelMessage) {
   EXPECT_EQ(read("[   44.123456] audit: type=1400 appliance[web]: ready web-master " + kPlan + "\n").back(),
             (ConsoleEvent{.kind = Kind::ready, .machine = "web", .role = "web-master", .plan = kPlan}));
-  EXPECT_EQ(read("appliance[web]: ready web-master " + kPlan + "[   44.123456] random: crng init done\n").back(),
-            (ConsoleEvent{.kind = Kind::ready, .machine = "web", .role = "web-master", .plan = kPlan}));
+  EXPECT_EQ(
+      read("appliance[web]: ready web-master " + kPlan + "[   44.123456] random: crng init done\n").back(),
+      (ConsoleEvent{.kind = Kind::ready, .machine = "web", .role = "web-master", .plan = kPlan}));
   EXPECT_EQ(read("appliance[web]: stage nginx [  145.123456] EXT4-fs: resized\n").back(),
             (ConsoleEvent{.kind = Kind::stage, .machine = "web", .text = "nginx"}));
 }
@@ -64,15 +66,19 @@ TEST(ConsoleParser, GivesAReasonForAFailureWithoutOne) {
 }
 
 TEST(ConsoleParser, FollowsARealBoot) {
-  EXPECT_EQ(read("\x1b[2J\x1b[01;01HWelcome to GRUB!\r\n\r\n\x1b[0m\x1b[30m\x1b[40m  Booting `Debian GNU/Linux'\r\n"
-                 "[    0.000000] Linux version 6.1.0-26-cloud-amd64 (debian-kernel@lists.debian.org)\r\n"
-                 "[    0.000000] Command line: root=UUID=1 ro console=ttyS0\r\n"
-                 "[    2.511111] systemd[1]: systemd 252 running in system mode\r\n"
-                 "[\x1b[0;32m  OK  \x1b[0m] Reached target \x1b[0;1;39mSwaps\x1b[0m.\r\n"
-                 "[   11.312345] cloud-init[271]: Cloud-init v. 22.4.2 running 'init-local' at Sat, 21 Nov 2026\r\n"
-                 "[   14.000001] cloud-init[301]: Cloud-init v. 22.4.2 running 'init'\r\n"
-                 "Debian GNU/Linux 12 web ttyS0\r\n\r\nweb login: "),
-            (Events{{.kind = Kind::boot_loader}, {.kind = Kind::kernel}, {.kind = Kind::init}, {.kind = Kind::cloud_init}}));
+  EXPECT_EQ(
+      read("\x1b[2J\x1b[01;01HWelcome to GRUB!\r\n\r\n\x1b[0m\x1b[30m\x1b[40m  Booting `Debian GNU/Linux'\r\n"
+           "[    0.000000] Linux version 6.1.0-26-cloud-amd64 (debian-kernel@lists.debian.org)\r\n"
+           "[    0.000000] Command line: root=UUID=1 ro console=ttyS0\r\n"
+           "[    2.511111] systemd[1]: systemd 252 running in system mode\r\n"
+           "[\x1b[0;32m  OK  \x1b[0m] Reached target \x1b[0;1;39mSwaps\x1b[0m.\r\n"
+           "[   11.312345] cloud-init[271]: Cloud-init v. 22.4.2 running 'init-local' at Sat, 21 Nov 2026\r\n"
+           "[   14.000001] cloud-init[301]: Cloud-init v. 22.4.2 running 'init'\r\n"
+           "Debian GNU/Linux 12 web ttyS0\r\n\r\nweb login: "),
+      (Events{{.kind = Kind::boot_loader},
+              {.kind = Kind::kernel},
+              {.kind = Kind::init},
+              {.kind = Kind::cloud_init}}));
 }
 
 TEST(ConsoleParser, NoticesAReboot) {
@@ -83,16 +89,18 @@ TEST(ConsoleParser, NoticesAReboot) {
 }
 
 TEST(ConsoleParser, ReportsAPanicOnce) {
-  EXPECT_EQ(read("[    1.5] x\n"
-                 "[    1.523456] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n"
-                 "[    1.623456] ---[ end Kernel panic - not syncing: VFS: Unable to mount root fs ]---\n"),
-            (Events{{.kind = Kind::kernel},
-                    {.kind = Kind::stuck,
-                     .text = "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"}}));
+  EXPECT_EQ(
+      read("[    1.5] x\n"
+           "[    1.523456] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n"
+           "[    1.623456] ---[ end Kernel panic - not syncing: VFS: Unable to mount root fs ]---\n"),
+      (Events{{.kind = Kind::kernel},
+              {.kind = Kind::stuck,
+               .text = "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"}}));
 }
 
 TEST(ConsoleParser, ReportsAPromptThatHasNoNewline) {
-  EXPECT_EQ(read("error: unknown filesystem.\r\ngrub rescue> "), (Events{{.kind = Kind::stuck, .text = "grub rescue>"}}));
+  EXPECT_EQ(read("error: unknown filesystem.\r\ngrub rescue> "),
+            (Events{{.kind = Kind::stuck, .text = "grub rescue>"}}));
 }
 
 TEST(ConsoleParser, ReportsFirmwareThatFoundNoDiskToBoot) {
@@ -107,13 +115,18 @@ TEST(ConsoleParser, ReportsWhyTheInitialSystemGaveUp) {
 
 TEST(ConsoleParser, LeavesOutEscapesTitlesAndBytesThatNoTerminalShouldGet) {
   ConsoleParser parser;
-  (void)parser.feed("\x1b]0;title\a" "a\x1b]2;other\x1b\\" "b\x1b(c\x9b" "31m\xc3\xa9\0d\x07\n");
+  (void)parser.feed(
+      "\x1b]0;title\a"
+      "a\x1b]2;other\x1b\\"
+      "b\x1b(c\x9b"
+      "31m\xc3\xa9\0d\x07\n");
   EXPECT_EQ(parser.last_lines(), std::vector<std::string>{"abc31m"});
 }
 
 TEST(ConsoleParser, DoesNotLoseLinesToABrokenEscape) {
   EXPECT_EQ(read("\x1b]0;never closed\nappliance[web]: stage a\n\x1b[12\nappliance[web]: stage b\n"),
-            (Events{{.kind = Kind::stage, .machine = "web", .text = "a"}, {.kind = Kind::stage, .machine = "web", .text = "b"}}));
+            (Events{{.kind = Kind::stage, .machine = "web", .text = "a"},
+                    {.kind = Kind::stage, .machine = "web", .text = "b"}}));
 }
 
 TEST(ConsoleParser, KeepsTheLastTwentyLinesThatSaySomething) {

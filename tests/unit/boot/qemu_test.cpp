@@ -32,27 +32,29 @@ QemuMachineSpec spec() {
 }
 
 TEST(QemuArguments, MakeAMachineLikeACloudsOne) {
-  EXPECT_EQ(joined(qemu_arguments(spec())),
-            "-S -nodefaults -no-user-config -display none\n"
-            "-vga std\n"
-            "-machine q35\n"
-            "-accel tcg,thread=multi\n"
-            "-cpu max,la57=off\n"
-            "-m 2048\n"
-            "-smp 2\n"
-            "-chardev socket,id=monitor,fd=8\n"
-            "-mon chardev=monitor,mode=control\n"
-            "-chardev socket,id=console,fd=7,logfile=/c/web.log\n"
-            "-serial chardev:console\n"
-            "-drive if=none,id=disk,format=qcow2,snapshot=on,discard=unmap,file=/o/web.qcow2\n"
-            "-device virtio-blk-pci,drive=disk,bootindex=1\n"
-            "-drive if=none,id=seed,format=raw,readonly=on,media=cdrom,file=/o/s1.seed.iso\n"
-            "-device virtio-scsi-pci\n"
-            "-device scsi-cd,drive=seed\n"
-            "-netdev user,id=net,hostfwd=tcp:127.0.0.1:0-:22,hostfwd=tcp:127.0.0.1:0-:80,hostfwd=tcp:127.0.0.1:0-:443\n"
-            "-device virtio-net-pci,netdev=net,romfile=\n"
-            "-object rng-random,filename=/dev/urandom,id=random\n"
-            "-device virtio-rng-pci,rng=random\n");
+  EXPECT_EQ(
+      joined(qemu_arguments(spec())),
+      "-S -nodefaults -no-user-config -display none\n"
+      "-vga std\n"
+      "-machine q35\n"
+      "-accel tcg,thread=multi\n"
+      "-cpu max,la57=off\n"
+      "-m 2048\n"
+      "-smp 2\n"
+      "-chardev socket,id=monitor,fd=8\n"
+      "-mon chardev=monitor,mode=control\n"
+      "-chardev socket,id=console,fd=7,logfile=/c/web.log\n"
+      "-serial chardev:console\n"
+      "-drive if=none,id=disk,format=qcow2,snapshot=on,discard=unmap,file=/o/web.qcow2\n"
+      "-device virtio-blk-pci,drive=disk,bootindex=1\n"
+      "-drive if=none,id=seed,format=raw,readonly=on,media=cdrom,file=/o/s1.seed.iso\n"
+      "-device virtio-scsi-pci\n"
+      "-device scsi-cd,drive=seed\n"
+      "-netdev "
+      "user,id=net,hostfwd=tcp:127.0.0.1:0-:22,hostfwd=tcp:127.0.0.1:0-:80,hostfwd=tcp:127.0.0.1:0-:443\n"
+      "-device virtio-net-pci,netdev=net,romfile=\n"
+      "-object rng-random,filename=/dev/urandom,id=random\n"
+      "-device virtio-rng-pci,rng=random\n");
 }
 
 TEST(QemuArguments, UseTheProbedProcessorWithKvm) {
@@ -81,11 +83,12 @@ TEST(QemuArguments, DoubleTheCommasOfPaths) {
 }
 
 TEST(ForwardedPorts, AreReadFromQemusTable) {
-  EXPECT_EQ(read_forwarded_ports("Hub -1 (net):\r\n"
-                                 "  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\r\n"
-                                 "  TCP[HOST_FORWARD]  16       127.0.0.1 46615       10.0.2.15    22     0     0\r\n"
-                                 "  TCP[ESTABLISHED]   17       127.0.0.1 46615       10.0.2.15    80     0     0\r\n"
-                                 "  TCP[HOST_FORWARD]  15       127.0.0.1 38093       10.0.2.15   443     0     0\r\n"),
+  EXPECT_EQ(read_forwarded_ports(
+                "Hub -1 (net):\r\n"
+                "  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\r\n"
+                "  TCP[HOST_FORWARD]  16       127.0.0.1 46615       10.0.2.15    22     0     0\r\n"
+                "  TCP[ESTABLISHED]   17       127.0.0.1 46615       10.0.2.15    80     0     0\r\n"
+                "  TCP[HOST_FORWARD]  15       127.0.0.1 38093       10.0.2.15   443     0     0\r\n"),
             (std::map<int, int>{{22, 46615}, {443, 38093}}));
 }
 
@@ -93,7 +96,8 @@ class BootDisk : public testing::Test {
  protected:
   fs::path make_image(const char* name) {
     const fs::path image = folder_.path() / name;
-    (void)run_checked(runner_, {.program = "qemu-img", .arguments = {"create", "-q", "-f", "qcow2", image.native(), "8M"}});
+    (void)run_checked(
+        runner_, {.program = "qemu-img", .arguments = {"create", "-q", "-f", "qcow2", image.native(), "8M"}});
     return image;
   }
   std::string error_of(const std::function<void()>& work) {
@@ -111,7 +115,8 @@ class BootDisk : public testing::Test {
 
 TEST_F(BootDisk, HasTheFormatOfItsName) {
   EXPECT_EQ(format_by_name("a/web.qcow2"), "qcow2");
-  EXPECT_EQ(error_of([] { (void)format_by_name("web.img"); }), "web.img: the name does not tell the disk's format");
+  EXPECT_EQ(error_of([] { (void)format_by_name("web.img"); }),
+            "web.img: the name does not tell the disk's format");
 }
 
 TEST_F(BootDisk, IsRefusedWhenItIsNotThereOrNotOfItsFormat) {
@@ -120,7 +125,8 @@ TEST_F(BootDisk, IsRefusedWhenItIsNotThereOrNotOfItsFormat) {
   const std::string text = folder_.path() / "text.qcow2";
   io::write_file(text, "no disk", 0644);
   EXPECT_EQ(error_of([&] { (void)virtual_size(text, "qcow2", runner_); }),
-            text + ": is no qcow2 disk image: qemu-img: Could not open '" + text + "': Image is not in qcow2 format");
+            text + ": is no qcow2 disk image: qemu-img: Could not open '" + text +
+                "': Image is not in qcow2 format");
 }
 
 TEST_F(BootDisk, KeepsChangesInADiskOfItsOwn) {
@@ -138,7 +144,8 @@ TEST_F(BootDisk, GoesOnWithAKeptDiskOfTheSameImageOnly) {
   make_difference_disk(disk, image, "qcow2", {}, runner_);
   EXPECT_NO_THROW(make_difference_disk(disk, image, "qcow2", {}, runner_));
   EXPECT_EQ(error_of([&] { make_difference_disk(disk, other, "qcow2", {}, runner_); }),
-            fmt::format("{}: holds the changes of '{}', not of '{}'", disk.native(), image.native(), other.native()));
+            fmt::format("{}: holds the changes of '{}', not of '{}'", disk.native(), image.native(),
+                        other.native()));
 }
 
 }  // namespace

@@ -27,7 +27,8 @@ HostFacts good_host() {
   facts.subuids = 65536;
   facts.subgids = 65536;
   for (const char* program : {"mmdebstrap", "newuidmap", "supermin", "qemu-system-x86_64"}) {
-    facts.tools.push_back({.program = program, .package = program, .path = std::string("/usr/bin/") + program});
+    facts.tools.push_back(
+        {.program = program, .package = program, .path = std::string("/usr/bin/") + program});
   }
   facts.tools[1].needed = ToolFact::Needed::no;  // newuidmap
   return facts;
@@ -51,7 +52,8 @@ HostFacts without_tool(HostFacts facts, const std::string& program) {
 HostCheck judged(const HostFacts& facts, const std::string& name, HostRequest request = {}) {
   request.machine = Want::yes;
   const std::vector<HostCheck> checks = judge_host(facts, request);
-  const auto found = std::find_if(checks.begin(), checks.end(), [&](const HostCheck& check) { return check.name == name; });
+  const auto found =
+      std::find_if(checks.begin(), checks.end(), [&](const HostCheck& check) { return check.name == name; });
   return found == checks.end() ? HostCheck{} : *found;
 }
 
@@ -78,8 +80,9 @@ TEST(HostJudgement, FallsBackToLibguestfsWithoutNamespaces) {
   EXPECT_EQ(judged(facts, "namespaces"),
             (HostCheck{"namespaces", Verdict::warning, "they can't be made: Operation not permitted",
                        "run outside the container, or in one that may mount (docker run --privileged)"}));
-  EXPECT_EQ(judged(facts, "backend"), (HostCheck{"backend", Verdict::warning, "libguestfs: namespaces can't be had",
-                                                 "run as root where namespaces work: ten times faster"}));
+  EXPECT_EQ(judged(facts, "backend"),
+            (HostCheck{"backend", Verdict::warning, "libguestfs: namespaces can't be had",
+                       "run as root where namespaces work: ten times faster"}));
 }
 
 TEST(HostJudgement, FailsWhenNoBackendIsLeft) {
@@ -87,24 +90,27 @@ TEST(HostJudgement, FailsWhenNoBackendIsLeft) {
   facts.namespaces_error = "no";
   facts.kernels.clear();
   EXPECT_EQ(judged(facts, "namespaces").verdict, Verdict::failed);
-  EXPECT_EQ(judged(facts, "backend"),
-            (HostCheck{"backend", Verdict::failed, "none: namespaces can't be had, and libguestfs can't start",
-                       "one of the cures above"}));
+  EXPECT_EQ(judged(facts, "backend"), (HostCheck{"backend", Verdict::failed,
+                                                 "none: namespaces can't be had, and libguestfs can't start",
+                                                 "one of the cures above"}));
 }
 
 TEST(HostJudgement, NamesTheSettingThatForbidsUserNamespaces) {
   HostFacts facts = good_host_of_user();
   facts.namespaces_error = "they can't be made: Permission denied";
   facts.apparmor_restricts_namespaces = "1";
-  EXPECT_EQ(judged(facts, "namespaces").finding, "they can't be made: Permission denied; AppArmor forbids user namespaces");
+  EXPECT_EQ(judged(facts, "namespaces").finding,
+            "they can't be made: Permission denied; AppArmor forbids user namespaces");
   EXPECT_EQ(judged(facts, "namespaces").cure,
             "run as root, or: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
   facts.apparmor_restricts_namespaces = "0";
   facts.unprivileged_namespaces = "0";
-  EXPECT_EQ(judged(facts, "namespaces").cure, "run as root, or: sudo sysctl -w kernel.unprivileged_userns_clone=1");
+  EXPECT_EQ(judged(facts, "namespaces").cure,
+            "run as root, or: sudo sysctl -w kernel.unprivileged_userns_clone=1");
   facts.unprivileged_namespaces = "1";
   facts.max_user_namespaces = "0";
-  EXPECT_EQ(judged(facts, "namespaces").cure, "run as root, or: sudo sysctl -w user.max_user_namespaces=15000");
+  EXPECT_EQ(judged(facts, "namespaces").cure,
+            "run as root, or: sudo sysctl -w user.max_user_namespaces=15000");
 }
 
 TEST(HostJudgement, WantsSubUidsOnlyWithoutRoot) {
@@ -113,10 +119,12 @@ TEST(HostJudgement, WantsSubUidsOnlyWithoutRoot) {
   EXPECT_EQ(judged(facts, "sub-uids"), HostCheck{});
   facts.uid = 1000;
   facts.user = "ann";
-  EXPECT_EQ(judged(facts, "sub-uids"),
-            (HostCheck{"sub-uids", Verdict::warning,
-                       "0 in /etc/subuid, 65536 in /etc/subgid for 'ann', 65536 of each are needed",
-                       "run as root, or: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ann"}));
+  EXPECT_EQ(
+      judged(facts, "sub-uids"),
+      (HostCheck{
+          "sub-uids", Verdict::warning,
+          "0 in /etc/subuid, 65536 in /etc/subgid for 'ann', 65536 of each are needed",
+          "run as root, or: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ann"}));
 }
 
 TEST(HostJudgement, WantsNewuidmapWithoutRoot) {
@@ -139,7 +147,8 @@ TEST(HostJudgement, SaysHowToMakeAKernelReadable) {
   HostFacts facts = good_host_of_user();
   facts.kernels[0].readable = KernelFact::Readable::no;
   EXPECT_EQ(judged(facts, "kernel"),
-            (HostCheck{"kernel", Verdict::failed, "'/boot/vmlinuz-6.1.0-1' can't be read by 'ann', and libguestfs needs it",
+            (HostCheck{"kernel", Verdict::failed,
+                       "'/boot/vmlinuz-6.1.0-1' can't be read by 'ann', and libguestfs needs it",
                        "sudo dpkg-statoverride --update --add root root 0644 /boot/vmlinuz-6.1.0-1"}));
 }
 
@@ -158,10 +167,11 @@ TEST(HostJudgement, TellsAKernelWithoutModulesFromNoKernel) {
 TEST(HostJudgement, OnlyWarnsAboutBrokenKvm) {
   HostFacts facts = good_host();
   facts.kvm = KvmVerdict{.why = "guest code did not come to its end in 3.0 s"};
-  EXPECT_EQ(judged(facts, "kvm"),
-            (HostCheck{"kvm", Verdict::warning,
-                       "guest code did not come to its end in 3.0 s; machines are emulated, about ten times slower",
-                       "a host (or a virtual machine with nested virtualisation) whose KVM works"}));
+  EXPECT_EQ(
+      judged(facts, "kvm"),
+      (HostCheck{"kvm", Verdict::warning,
+                 "guest code did not come to its end in 3.0 s; machines are emulated, about ten times slower",
+                 "a host (or a virtual machine with nested virtualisation) whose KVM works"}));
 }
 
 TEST(HostJudgement, SendsTheUserToTheKvmGroup) {
@@ -197,10 +207,11 @@ TEST(HostJudgement, WarnsAboutAMirrorOutOfReach) {
   HostFacts facts = good_host();
   facts.proxy = "http://proxy.example:3128";
   facts.mirrors = {{.uri = "http://mirror.example/debian", .error = "Could not connect"}};
-  EXPECT_EQ(judged(facts, "mirror", {.mirrors = Want::yes}),
-            (HostCheck{"mirror", Verdict::warning,
-                       "http://mirror.example/debian through proxy http://proxy.example:3128: Could not connect",
-                       "check the network, the mirror and apt's proxy (apt-config dump Acquire::http)"}));
+  EXPECT_EQ(
+      judged(facts, "mirror", {.mirrors = Want::yes}),
+      (HostCheck{"mirror", Verdict::warning,
+                 "http://mirror.example/debian through proxy http://proxy.example:3128: Could not connect",
+                 "check the network, the mirror and apt's proxy (apt-config dump Acquire::http)"}));
 }
 
 TEST(HostJudgement, LooksOnlyAtWhatIsWanted) {
@@ -234,8 +245,10 @@ TEST(HostFacts, ComeFromThisHost) {
   const io::TemporaryDirectory folder(std::filesystem::temp_directory_path(), "host-test");
   SystemCommandRunner runner;
   SilentStatus status;
-  const HostRequest request = {
-      .cache = folder.path() / "not/yet", .output = folder.path(), .appliance = Want::no, .versions = Want::yes};
+  const HostRequest request = {.cache = folder.path() / "not/yet",
+                               .output = folder.path(),
+                               .appliance = Want::no,
+                               .versions = Want::yes};
   const HostFacts facts = gather_host_facts(request, runner, status);
   EXPECT_GT(facts.memory, 1_MiB);
   EXPECT_EQ(facts.cache.device, facts.output.device);

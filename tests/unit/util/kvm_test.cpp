@@ -60,15 +60,18 @@ TEST_F(KvmProbing, TellsWhenQemuAborts) {
   qemu_.result = {.exit_status = -1,
                   .signal = 6,
                   .err = "qemu: warning: x\nqemu: error: failed to set MSR 0x10a to 0x0\n"};
-  EXPECT_EQ(probe().why, "qemu-system-x86_64 was ended by signal 6 (Aborted): qemu: error: failed to set MSR 0x10a to 0x0");
+  EXPECT_EQ(
+      probe().why,
+      "qemu-system-x86_64 was ended by signal 6 (Aborted): qemu: error: failed to set MSR 0x10a to 0x0");
 }
 
 TEST_F(KvmProbing, TellsWhenTheGuestHangs) {
   qemu_.result = {.exit_status = -1, .signal = 9, .timed_out = CommandResult::TimedOut::yes};
   EXPECT_EQ(probe(), (KvmVerdict{.why = "guest code did not come to its end in 3.0 s"}));
-  EXPECT_EQ(status_.notes, std::vector<std::string>{
-                               "/dev/null is there but does not work (guest code did not come to its end in 3.0 s); "
-                               "machines are emulated, about ten times slower"});
+  EXPECT_EQ(status_.notes,
+            std::vector<std::string>{
+                "/dev/null is there but does not work (guest code did not come to its end in 3.0 s); "
+                "machines are emulated, about ten times slower"});
 }
 
 TEST_F(KvmProbing, DoesNotTrustAnExitStatusAlone) {
@@ -104,7 +107,8 @@ TEST_F(KvmProbing, LeavesOnlyTheVerdict) {
 }
 
 TEST_F(KvmProbing, RunsNothingWithoutADevice) {
-  const KvmVerdict verdict = probe_kvm({.cache = folder_.path(), .device = "/nonexistent/kvm"}, qemu_, status_);
+  const KvmVerdict verdict =
+      probe_kvm({.cache = folder_.path(), .device = "/nonexistent/kvm"}, qemu_, status_);
   EXPECT_EQ(verdict, (KvmVerdict{.why = "there is no /nonexistent/kvm"}));
   EXPECT_EQ(qemu_.guests, 0);
 }
@@ -112,7 +116,8 @@ TEST_F(KvmProbing, RunsNothingWithoutADevice) {
 TEST_F(KvmProbing, TellsWhenQemuIsNotInstalled) {
   SystemCommandRunner runner;
   const KvmProbe probe = {.cache = folder_.path(), .qemu = "qemu-of-nobody", .device = "/dev/null"};
-  EXPECT_EQ(probe_kvm(probe, runner, status_), (KvmVerdict{.why = "program 'qemu-of-nobody' is not installed"}));
+  EXPECT_EQ(probe_kvm(probe, runner, status_),
+            (KvmVerdict{.why = "program 'qemu-of-nobody' is not installed"}));
 }
 
 }  // namespace
