@@ -119,7 +119,7 @@ class LibguestfsGuest : public Guest {
 
 /// The outer script makes namespaces, the inner one fills them and starts the program with nothing of the appliance's.
 std::string LibguestfsGuest::script(const GuestCommand& command) const {
-  std::string inner = "set -e\nmount -t tmpfs -o mode=1777 tmpfs /tmp\nmount -t tmpfs -o mode=755 tmpfs /run\n"
+  std::string inner = "set -e\nmount -n -t tmpfs -o mode=755 tmpfs /run\nmount -n -t tmpfs -o mode=1777 tmpfs /tmp\n"
                       "mkdir -m 1777 /run/lock\nhostname localhost\n";
   for (std::size_t i = 0; i < command.shared.size(); ++i) {
     inner += fmt::format("mkdir -p {0}\nmount --bind {1} {0}\n", shell_word(command.shared[i].path), inside(i));

@@ -38,14 +38,19 @@ class ApplyForReal : public testing::Test {
   SilentStatus status_;
 };
 
-TEST_F(ApplyForReal, InstallsPackagesWithoutStartingOrLeavingAnything) {
+TEST_F(ApplyForReal, InstallsPackagesAndLeavesNothingOfTheBuild) {
   apply(*guest_, PackagesStep{.install = {"nginx-light"}}, context_, status_);
   const std::vector<InstalledPackage> installed = installed_packages(*guest_);
   EXPECT_TRUE(std::any_of(installed.begin(), installed.end(), [](const auto& package) { return package.name == "nginx-light"; }));
   EXPECT_FALSE(guest_->exists("/usr/sbin/policy-rc.d"));
   EXPECT_FALSE(guest_->exists("/etc/postgresql-common"));
   EXPECT_THAT(guest_->list("/var/cache/apt/archives/*.deb"), testing::IsEmpty());
-  EXPECT_THAT(guest_->list("/var/log/nginx/*.log"), testing::IsEmpty()) << "nginx was started";
+}
+
+TEST_F(ApplyForReal, HoldsServicesDown) {
+  guest_->write_file("/etc/init.d/probe", "#!/bin/sh\ntouch /etc/started-$1\n", 0755);
+  apply(*guest_, RunStep{.script = host_file("x.sh", "invoke-rc.d probe start\n/etc/init.d/probe directly\n")}, context_, status_);
+  EXPECT_THAT(guest_->list("/etc/started-*"), testing::ElementsAre("/etc/started-directly"));
 }
 
 TEST_F(ApplyForReal, DownloadsNothingTheSecondTime) {
@@ -76,8 +81,8 @@ TEST_F(ApplyForReal, DoesNotTrustADamagedPackageInTheCache) {
 }
 
 TEST_F(ApplyForReal, RemovesPackages) {
-  apply(*guest_, PackagesStep{.remove = {"adduser"}}, context_, status_);
-  EXPECT_FALSE(guest_->exists("/usr/sbin/adduser"));
+  apply(*guest_, PackagesStep{.remove = {"systemd-sysv"}}, context_, status_);
+  EXPECT_FALSE(guest_->exists("/usr/sbin/init"));
 }
 
 TEST_F(ApplyForReal, NamesAPackageThatDoesNotExist) {

@@ -36,17 +36,24 @@ TEST(LibguestfsGuest, SharesAFolderOfTheHostForOneCommand) {
   EXPECT_THAT(LibguestfsBackend::guest().list("/mnt/shared/*"), testing::IsEmpty());
 }
 
+/// Our own work folder and the appliance's name servers come and go in two folders, whose times change.
+std::vector<TreeRecord> listing_without_touched_folders(const std::filesystem::path& tree) {
+  std::vector<TreeRecord> records = tree_listing(tree);
+  std::erase_if(records, [](const TreeRecord& record) { return record.path == "/" || record.path == "/etc"; });
+  return records;
+}
+
 TEST(LibguestfsGuest, GivesBackTheTreeWithWhatWasDoneToIt) {
   const io::TemporaryDirectory folder(kWork, "round-trip");
   const std::filesystem::path tree = folder.path() / "tree";
   make_base_tree(tree);
-  const std::vector<TreeRecord> before = tree_listing(tree);
+  const std::vector<TreeRecord> before = listing_without_touched_folders(tree);
   SilentStatus status;
   const std::unique_ptr<Guest> guest = make_libguestfs_guest({.tree = tree, .work = folder.path() / "work"}, status);
   (void)run_checked(*guest, {.program = "sh", .arguments = {"-c", "echo made > /opt/made && touch -d @1000 /opt/made /opt"}});
   guest->finish();
   std::vector<std::string> names;
-  for (const std::string& line : difference(before, tree_listing(tree))) names.push_back(line.substr(0, line.find(' ')));
+  for (const std::string& line : difference(before, listing_without_touched_folders(tree))) names.push_back(line.substr(0, line.find(' ')));
   EXPECT_THAT(names, testing::ElementsAre("-/opt", "+/opt", "+/opt/made"));
 }
 
