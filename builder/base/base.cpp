@@ -20,7 +20,8 @@ namespace {
 
 std::string content_digest(const Base& base) {
   Sha256 digest;
-  for (const std::string& field : {std::string("base 1"), base.tree_sha256, base.boot_sha256, to_json(base.layout)}) {
+  for (const std::string& field :
+       {std::string("base 1"), base.tree_sha256, base.boot_sha256, to_json(base.layout)}) {
     digest.update_field(field);
   }
   return digest.hex();
@@ -110,7 +111,8 @@ Base base_from_json(const std::string& text, const fs::path& folder) {
   } catch (const json::exception& error) {
     throw Error(ExitCode::verification_failed, "{}/base.json: is damaged: {}", folder.native(), error.what());
   }
-  throw Error(ExitCode::verification_failed, "{}/base.json: is damaged: its digest is another", folder.native());
+  throw Error(ExitCode::verification_failed, "{}/base.json: is damaged: its digest is another",
+              folder.native());
 }
 
 Base save_base(const fs::path& bases, const NewBase& made) {

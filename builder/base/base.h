@@ -35,11 +35,13 @@ struct Base {
 
 /// How much load_base checks.
 enum class BaseCheck {
-  record,   ///< that base.json is whole and the files are there; for who checks digests while reading (extract_tree)
+  record,   ///< that base.json is whole and the files are there; for who checks digests while reading
+            ///< (extract_tree)
   content,  ///< the digests of both files too (about 0.5 s)
 };
 
-/// The base of this name made last, or nothing. Damaged ones count as absent; so does a cache that is not there.
+/// The base of this name made last, or nothing. Damaged ones count as absent; so does a cache that is not
+/// there.
 [[nodiscard]] std::optional<Base> load_base(const std::filesystem::path& bases, const std::string& name,
                                             BaseCheck check = BaseCheck::content);
 
@@ -58,8 +60,9 @@ struct NewBase {
   std::filesystem::path disk;  ///< raw file to copy the boot area from
 };
 
-/// Archives the tree and the boot area and puts the base into the cache, where it appears complete or not at all. An
-/// equal one that is there already is replaced, so that it counts as made last. Returns it as load_base would.
+/// Archives the tree and the boot area and puts the base into the cache, where it appears complete or not at
+/// all. An equal one that is there already is replaced, so that it counts as made last. Returns it as
+/// load_base would.
 Base save_base(const std::filesystem::path& bases, const NewBase& made);
 
 /// The distribution of a tree.

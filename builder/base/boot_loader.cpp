@@ -23,9 +23,9 @@ constexpr ByteSize kDiskSize = 2_GiB;
 
 /// As mke2fs made them in 2022: what GRUB 2.06 and every kernel since reads.
 const std::vector<std::string>& ext4_features() {
-  static const std::vector<std::string> features = {"64bit",       "dir_index",   "dir_nlink", "ext_attr",  "extent",
-                                                    "extra_isize", "filetype",    "flex_bg",   "has_journal", "huge_file",
-                                                    "large_file",  "metadata_csum", "resize_inode", "sparse_super"};
+  static const std::vector<std::string> features = {
+      "64bit",   "dir_index",   "dir_nlink", "ext_attr",   "extent",        "extra_isize",  "filetype",
+      "flex_bg", "has_journal", "huge_file", "large_file", "metadata_csum", "resize_inode", "sparse_super"};
   return features;
 }
 
@@ -34,33 +34,36 @@ std::string derived_uuid(const std::string& name) {
   std::string hex = sha256("imgbuild id " + name);
   hex[12] = '4';
   hex[16] = '8';
-  return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4), hex.substr(16, 4),
-                     hex.substr(20, 12));
+  return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4),
+                     hex.substr(16, 4), hex.substr(20, 12));
 }
 
 std::string derived_guid(const std::string& name) {
   std::string uuid = derived_uuid(name);
-  std::transform(uuid.begin(), uuid.end(), uuid.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::transform(uuid.begin(), uuid.end(), uuid.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return uuid;
 }
 
 const Partition& esp_of(const DiskLayout& layout) {
   const auto found = std::find_if(layout.partitions.begin(), layout.partitions.end(),
                                   [](const Partition& partition) { return partition.type == kEspType; });
-  if (found == layout.partitions.end()) throw Error(ExitCode::bad_input, "disk layout: has no EFI system partition");
+  if (found == layout.partitions.end())
+    throw Error(ExitCode::bad_input, "disk layout: has no EFI system partition");
   return *found;
 }
 
 /// Formats the ESP; its volume id comes from the partition's.
 void make_esp(CommandRunner& runner, const fs::path& raw, const Partition& esp) {
   (void)run_checked(runner, {.program = "mkfs.fat",
-                             .arguments = {"--invariant", "-F", "32", "-s", "1", "-n", "UEFI", "-i", esp.uuid.substr(0, 8), "-h",
-                                           std::to_string(esp.first_sector),
+                             .arguments = {"--invariant", "-F", "32", "-s", "1", "-n", "UEFI", "-i",
+                                           esp.uuid.substr(0, 8), "-h", std::to_string(esp.first_sector),
                                            fmt::format("--offset={}", esp.first_sector), raw.native(),
                                            std::to_string(esp.sectors / 2)}});
 }
 
-/// Fills a new ESP from a folder. A kernel's own vfat writes the current time into it; mtools take the one we say.
+/// Fills a new ESP from a folder. A kernel's own vfat writes the current time into it; mtools take the one we
+/// say.
 void fill_esp(CommandRunner& runner, const BootLoaderRequest& request, const fs::path& content) {
   const Partition& esp = esp_of(request.layout);
   make_esp(runner, request.raw, esp);
@@ -71,7 +74,8 @@ void fill_esp(CommandRunner& runner, const BootLoaderRequest& request, const fs:
   const RootFolder folder(content);
   for (const TreeEntry& entry : list_tree(folder)) {
     if (entry.path.empty()) continue;
-    Command command{.program = "mmd", .arguments = {"-i", image, "::/" + entry.path}, .environment = environment};
+    Command command{
+        .program = "mmd", .arguments = {"-i", image, "::/" + entry.path}, .environment = environment};
     if (!S_ISDIR(entry.status.st_mode)) {
       command.program = "mcopy";
       command.arguments = {"-m", "-i", image, (content / entry.path).native(), "::/" + entry.path};
@@ -89,8 +93,8 @@ void install_grub(Guestfs& appliance, const BootLoaderRequest& request) {
   appliance.make_folder("/boot/efi");
   appliance.mount(fmt::format("/dev/sda{}", esp_of(request.layout).number), "/boot/efi");
   appliance.run({"grub-install", "--target=i386-pc", "--locales=", "/dev/sda"});
-  appliance.run({"grub-install", "--target=x86_64-efi", "--efi-directory=/boot/efi", "--removable", "--no-nvram",
-                 "--no-uefi-secure-boot", "--locales="});
+  appliance.run({"grub-install", "--target=x86_64-efi", "--efi-directory=/boot/efi", "--removable",
+                 "--no-nvram", "--no-uefi-secure-boot", "--locales="});
   for (const StandIn& stand_in : grub_stand_ins(request.layout)) {
     appliance.write_file(stand_in.path, stand_in.content, 0755);
   }
@@ -103,7 +107,8 @@ void make_disk(const BootLoaderRequest& request, CommandRunner& runner) {
   make_esp(runner, request.raw, esp_of(request.layout));
   for (const Partition& partition : request.layout.partitions) {
     if (partition.content != Partition::Content::ext4) continue;
-    make_ext4(runner, request.raw, request.layout, partition, {.root = request.tree, .newest = request.newest});
+    make_ext4(runner, request.raw, request.layout, partition,
+              {.root = request.tree, .newest = request.newest});
   }
 }
 
@@ -113,18 +118,19 @@ DiskLayout cloud_layout(const std::string& name) {
   const auto uuid = [&](const char* part) { return derived_guid(name + " " + part); };
   const DiskLayout layout = {
       .disk_guid = uuid("disk"),
-      .partitions = {{.number = 14, .type = kBiosBootType, .uuid = uuid("bios"), .first_sector = 2048, .sectors = 8192},
-                     {.number = 15, .type = kEspType, .uuid = uuid("esp"), .first_sector = 10240, .sectors = 217088},
-                     {.number = 1,
-                      .type = kLinuxType,
-                      .uuid = uuid("root"),
-                      .first_sector = 227328,
-                      .sectors = 0,
-                      .content = Partition::Content::ext4,
-                      .mount_point = "/",
-                      .ext4 = {.uuid = derived_uuid(name + " file system"),
-                               .label = "cloudimg-rootfs",
-                               .features = ext4_features()}}}};
+      .partitions = {
+          {.number = 14, .type = kBiosBootType, .uuid = uuid("bios"), .first_sector = 2048, .sectors = 8192},
+          {.number = 15, .type = kEspType, .uuid = uuid("esp"), .first_sector = 10240, .sectors = 217088},
+          {.number = 1,
+           .type = kLinuxType,
+           .uuid = uuid("root"),
+           .first_sector = 227328,
+           .sectors = 0,
+           .content = Partition::Content::ext4,
+           .mount_point = "/",
+           .ext4 = {.uuid = derived_uuid(name + " file system"),
+                    .label = "cloudimg-rootfs",
+                    .features = ext4_features()}}}};
   return fit_to_disk(layout, kDiskSize);
 }
 

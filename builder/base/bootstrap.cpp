@@ -11,7 +11,7 @@
 
 #include <fmt/ranges.h>
 
-#include "base/apt_sources.h"
+#include "base/archive_sources.h"
 #include "base/boot_loader.h"
 #include "util/digest.h"
 #include "util/disk_writer.h"
@@ -25,25 +25,57 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Every time a bootstrap would otherwise take from the clock: 2025-01-01. A constant, for the same packages must give the
-/// same digest next week; older than any base we make, for nothing may lie in the future.
+/// Every time a bootstrap would otherwise take from the clock: 2025-01-01. A constant, for the same packages
+/// must give the same digest next week; older than any base we make, for nothing may lie in the future.
 constexpr std::chrono::sys_seconds kEpoch{std::chrono::seconds(1735689600)};
 
 /// What both distributions name alike.
-constexpr std::array<std::string_view, 21> kPackages = {
-    "ca-certificates", "cloud-guest-utils", "cloud-init",   "dbus",           "e2fsprogs",   "fdisk",         "grub-efi-amd64-bin",
-    "grub-pc-bin",     "grub2-common",      "initramfs-tools", "iproute2",    "libpam-systemd", "netbase",    "netplan.io",
-    "openssh-server",  "python3-jinja2",    "python3-yaml", "sudo",           "systemd-sysv", "systemd-timesyncd", "udev"};
+constexpr std::array<std::string_view, 21> kPackages = {"ca-certificates",
+                                                        "cloud-guest-utils",
+                                                        "cloud-init",
+                                                        "dbus",
+                                                        "e2fsprogs",
+                                                        "fdisk",
+                                                        "grub-efi-amd64-bin",
+                                                        "grub-pc-bin",
+                                                        "grub2-common",
+                                                        "initramfs-tools",
+                                                        "iproute2",
+                                                        "libpam-systemd",
+                                                        "netbase",
+                                                        "netplan.io",
+                                                        "openssh-server",
+                                                        "python3-jinja2",
+                                                        "python3-yaml",
+                                                        "sudo",
+                                                        "systemd-sysv",
+                                                        "systemd-timesyncd",
+                                                        "udev"};
 
 /// What is unique to this run or machine. Patterns of RootFolder::glob.
-constexpr std::array<std::string_view, 20> kRemoved = {
-    "/etc/ssh/ssh_host_*",       "/etc/hostname",          "/etc/.pwd.lock",           "/etc/apt/sources.list",
-    "/etc/apt/sources.list.d/*", "/etc/apt/apt.conf.d/99mmdebstrap", "/etc/dpkg/dpkg.cfg.d/99mmdebstrap",
-    "/etc/*-",                   "/var/lib/dpkg/*-old",    "/var/lib/dpkg/lock*",      "/var/lib/dbus/machine-id",
-    "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret", "/var/lib/apt/lists/*", "/var/cache/apt/*",
-    "/var/cache/ldconfig/aux-cache", "/var/cache/debconf/*-old", "/var/log/*", "/root/.bash_history", "/tmp/*"};
+constexpr std::array<std::string_view, 20> kRemoved = {"/etc/ssh/ssh_host_*",
+                                                       "/etc/hostname",
+                                                       "/etc/.pwd.lock",
+                                                       "/etc/apt/sources.list",
+                                                       "/etc/apt/sources.list.d/*",
+                                                       "/etc/apt/apt.conf.d/99mmdebstrap",
+                                                       "/etc/dpkg/dpkg.cfg.d/99mmdebstrap",
+                                                       "/etc/*-",
+                                                       "/var/lib/dpkg/*-old",
+                                                       "/var/lib/dpkg/lock*",
+                                                       "/var/lib/dbus/machine-id",
+                                                       "/var/lib/systemd/random-seed",
+                                                       "/var/lib/systemd/credential.secret",
+                                                       "/var/lib/apt/lists/*",
+                                                       "/var/cache/apt/*",
+                                                       "/var/cache/ldconfig/aux-cache",
+                                                       "/var/cache/debconf/*-old",
+                                                       "/var/log/*",
+                                                       "/root/.bash_history",
+                                                       "/tmp/*"};
 
-/// no_timer_check: a busy host without KVM delays the timer so much that the kernel's check for a broken one panics.
+/// no_timer_check: a busy host without KVM delays the timer so much that the kernel's check for a broken one
+/// panics.
 constexpr const char* kGrubSettings =
     "GRUB_DEFAULT=0\n"
     "GRUB_TIMEOUT=0\n"
@@ -64,13 +96,15 @@ OsRelease host_release() {
   const fs::path file = "/etc/os-release";
   OsRelease release = parse_os_release(io::read_file(file, 1_MiB), file.native());
   if ((release.id == "debian" || release.id == "ubuntu") && !release.codename.empty()) return release;
-  throw Error(ExitCode::host_unfit, "cannot make a base from this host: '{}' is neither Debian nor Ubuntu", release.id)
+  throw Error(ExitCode::host_unfit, "cannot make a base from this host: '{}' is neither Debian nor Ubuntu",
+              release.id)
       .set_hint("fetch or import a base instead, see `imgbuild base --help`");
 }
 
 void check_host(const OsRelease& release) {
   if (::geteuid() != 0) {
-    throw Error(ExitCode::host_unfit, "cannot make a base: needs root").set_hint("run it with sudo, or import a disk image");
+    throw Error(ExitCode::host_unfit, "cannot make a base: needs root")
+        .set_hint("run it with sudo, or import a disk image");
   }
   for (const char* program : {"mmdebstrap", "mkfs.fat", "mke2fs", "mcopy"}) {
     if (find_program(program)) continue;
@@ -79,15 +113,16 @@ void check_host(const OsRelease& release) {
   }
   if (!fs::exists(archive_keyring(release.id))) {
     throw Error(ExitCode::host_unfit, "cannot make a base: '{}' is missing", archive_keyring(release.id))
-        .set_hint(fmt::format("apt install {}", release.id == "debian" ? "debian-archive-keyring" : "ubuntu-keyring"));
+        .set_hint(fmt::format("apt install {}",
+                              release.id == "debian" ? "debian-archive-keyring" : "ubuntu-keyring"));
   }
 }
 
 /// The archives to use: the host's, the one with the release itself replaced by the mirror.
-std::vector<AptSource> chosen_sources(const BootstrapOptions& options, const OsRelease& release) {
-  std::vector<AptSource> sources = host_apt_sources("/", release);
+std::vector<ArchiveSource> chosen_sources(const BootstrapOptions& options, const OsRelease& release) {
+  std::vector<ArchiveSource> sources = distribution_sources("/", release);
   if (options.mirror.empty()) return sources;
-  for (AptSource& source : sources) {
+  for (ArchiveSource& source : sources) {
     if (std::find(source.suites.begin(), source.suites.end(), release.codename) != source.suites.end()) {
       source.uri = options.mirror;
     }
@@ -101,14 +136,16 @@ int leave_mounts_behind() {
   return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 ? 0 : errno;
 }
 
-void run_mmdebstrap(const MmdebstrapRequest& request, const fs::path& work, CommandRunner& runner, Status& status) {
+void run_mmdebstrap(const MmdebstrapRequest& request, const fs::path& work, CommandRunner& runner,
+                    Status& status) {
   status.begin("installing the base system");
-  Command command{.program = "mmdebstrap",
-                  .arguments = mmdebstrap_arguments(request),
-                  .environment = {fmt::format("SOURCE_DATE_EPOCH={}", kEpoch.time_since_epoch().count()),
-                                  "TMPDIR=" + work.native(), "PYTHONHASHSEED=0", "DEBIAN_FRONTEND=noninteractive"},
-                  .directory = work,
-                  .before_exec = leave_mounts_behind};
+  Command command{
+      .program = "mmdebstrap",
+      .arguments = mmdebstrap_arguments(request),
+      .environment = {fmt::format("SOURCE_DATE_EPOCH={}", kEpoch.time_since_epoch().count()),
+                      "TMPDIR=" + work.native(), "PYTHONHASHSEED=0", "DEBIAN_FRONTEND=noninteractive"},
+      .directory = work,
+      .before_exec = leave_mounts_behind};
   command.on_line = [&status](std::string_view line) {
     if (line.starts_with("I: ")) status.progress(0, 0, line.substr(3));
   };
@@ -198,13 +235,14 @@ Base bootstrap(const BootstrapOptions& options, CommandRunner& runner, Status& s
 
   // From here neither tree nor disk changes.
   status.begin("saving the base");
-  Base base{.name = options.name,
-            .layout = layout,
-            .distribution = release.id,
-            .release = release.version_id,
-            .architecture = "amd64",
-            .made = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()),
-            .origin = {{"kind", "bootstrap"}, {"source", sources}, {"packages_sha256", packages_digest(tree)}}};
+  Base base{
+      .name = options.name,
+      .layout = layout,
+      .distribution = release.id,
+      .release = release.version_id,
+      .architecture = "amd64",
+      .made = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()),
+      .origin = {{"kind", "bootstrap"}, {"source", sources}, {"packages_sha256", packages_digest(tree)}}};
   base = save_base(options.bases, {.base = base, .tree = tree, .disk = disk});
   status.end(base.digest.substr(0, 16));
   return base;

@@ -32,7 +32,9 @@ constexpr std::array<Unsupported, 9> kUnsupported = {{{"LVM2_member", "an LVM vo
 
 Error unfit(const std::string& origin, const std::string& reason) {
   Error error(ExitCode::bad_input, "{}: {}", origin, reason);
-  error.set_hint("a base needs a GPT with an ext4 root file system in its last partition, as Debian's and Ubuntu's cloud images");
+  error.set_hint(
+      "a base needs a GPT with an ext4 root file system in its last partition, as Debian's and Ubuntu's "
+      "cloud images");
   return error;
 }
 
@@ -49,7 +51,8 @@ Ext4Identity read_identity(Guestfs& appliance, const Partition& partition, const
     throw unfit(origin, fmt::format("the file system of partition {} has no usable UUID", partition.number));
   }
   if (!std::regex_match(identity.label, label_form)) {
-    throw unfit(origin, fmt::format("the file system of partition {} has an unusual label", partition.number));
+    throw unfit(origin,
+                fmt::format("the file system of partition {} has an unusual label", partition.number));
   }
   std::istringstream features(parameters["Filesystem features"]);
   for (std::string feature; features >> feature;) {
@@ -64,7 +67,8 @@ Ext4Identity read_identity(Guestfs& appliance, const Partition& partition, const
 void classify(Guestfs& appliance, Partition& partition, const std::string& origin) {
   if (partition.type == kBiosBootType || partition.type == kEspType) {
     if (partition.sectors * kSectorSize <= kMaxBootPartition.bytes) return;
-    throw unfit(origin, fmt::format("boot partition {} is larger than {}", partition.number, format_byte_size(kMaxBootPartition)));
+    throw unfit(origin, fmt::format("boot partition {} is larger than {}", partition.number,
+                                    format_byte_size(kMaxBootPartition)));
   }
   const std::string type = appliance.file_system_type(device_of(partition));
   if (type == "ext4") {
@@ -72,17 +76,22 @@ void classify(Guestfs& appliance, Partition& partition, const std::string& origi
     partition.ext4 = read_identity(appliance, partition, origin);
     return;
   }
-  const auto known = std::find_if(kUnsupported.begin(), kUnsupported.end(), [&](const Unsupported& row) { return row.type == type; });
+  const auto known = std::find_if(kUnsupported.begin(), kUnsupported.end(),
+                                  [&](const Unsupported& row) { return row.type == type; });
   throw unfit(origin, fmt::format("partition {} holds {}, which is not supported", partition.number,
-                                  known != kUnsupported.end() ? std::string(known->name) : type.empty() ? "nothing known" : "'" + type + "'"));
+                                  known != kUnsupported.end() ? std::string(known->name)
+                                  : type.empty()              ? "nothing known"
+                                                              : "'" + type + "'"));
 }
 
 /// Mounts a file system of the disk; a failure means that it is damaged.
-void mount_checked(Guestfs& appliance, const Partition& partition, const std::string& folder, const std::string& origin) {
+void mount_checked(Guestfs& appliance, const Partition& partition, const std::string& folder,
+                   const std::string& origin) {
   try {
     appliance.mount_read_only(device_of(partition), folder);
   } catch (const Error& error) {
-    Error damaged = unfit(origin, fmt::format("the file system of partition {} can't be mounted", partition.number));
+    Error damaged =
+        unfit(origin, fmt::format("the file system of partition {} can't be mounted", partition.number));
     damaged.add_context(error.what());
     throw damaged;
   }
@@ -96,13 +105,17 @@ Partition& find_root(Guestfs& appliance, DiskLayout& layout, const std::string& 
     const bool is_root = appliance.exists("/etc/os-release") && appliance.exists("/etc/fstab");
     appliance.unmount_all();
     if (!is_root) continue;
-    if (root != nullptr) throw unfit(origin, fmt::format("partitions {} and {} both hold a system", root->number, partition.number));
+    if (root != nullptr)
+      throw unfit(origin,
+                  fmt::format("partitions {} and {} both hold a system", root->number, partition.number));
     root = &partition;
   }
-  if (root == nullptr) throw unfit(origin, "no ext4 partition holds a system (/etc/os-release and /etc/fstab)");
+  if (root == nullptr)
+    throw unfit(origin, "no ext4 partition holds a system (/etc/os-release and /etc/fstab)");
   root->mount_point = "/";
   if (root != &layout.partitions.back()) {
-    throw unfit(origin, fmt::format("its root file system (partition {}) is not the last partition", root->number));
+    throw unfit(origin,
+                fmt::format("its root file system (partition {}) is not the last partition", root->number));
   }
   return *root;
 }
@@ -113,10 +126,13 @@ void place_other_file_systems(Guestfs& appliance, DiskLayout& layout, const std:
     if (partition.content != Partition::Content::ext4 || partition.mount_point == "/") continue;
     const std::string mount_point = fstab_mount_point(fstab, partition);
     if (mount_point != "/boot") {
-      throw unfit(origin, fmt::format("partition {} holds ext4 that is mounted on '{}', only '/' and '/boot' are supported",
-                                      partition.number, mount_point));
+      throw unfit(
+          origin,
+          fmt::format("partition {} holds ext4 that is mounted on '{}', only '/' and '/boot' are supported",
+                      partition.number, mount_point));
     }
-    if (find_mounted(layout, "/boot") != nullptr) throw unfit(origin, "two partitions are mounted on '/boot'");
+    if (find_mounted(layout, "/boot") != nullptr)
+      throw unfit(origin, "two partitions are mounted on '/boot'");
     partition.mount_point = mount_point;
     mount_checked(appliance, partition, mount_point, origin);
   }
@@ -129,7 +145,8 @@ OsRelease read_release(Guestfs& appliance, const std::string& origin) {
 }
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
@@ -151,7 +168,9 @@ std::string fstab_mount_point(const std::string& fstab, const Partition& partiti
     std::erase(device, '"');
     const bool by_label = device.find("LABEL=") == 0 || device.find("/by-label/") != std::string::npos;
     if (by_label && partition.ext4.label.empty()) continue;
-    const std::string wanted = by_label ? device : device.starts_with("PARTUUID=") ? "PARTUUID=" + lower(device.substr(9)) : device;
+    const std::string wanted = by_label                          ? device
+                               : device.starts_with("PARTUUID=") ? "PARTUUID=" + lower(device.substr(9))
+                                                                 : device;
     if (std::find(names.begin(), names.end(), wanted) != names.end()) return mount_point;
   }
   return "";
@@ -160,7 +179,8 @@ std::string fstab_mount_point(const std::string& fstab, const Partition& partiti
 ExaminedDisk examine_disk(Guestfs& appliance, const std::string& origin) {
   const std::uint64_t sectors = appliance.device_size("/dev/sda").bytes / kSectorSize;
   ExaminedDisk disk;
-  disk.layout = read_gpt(appliance.read_device("/dev/sda", 0, kGptHeadSectors * kSectorSize), sectors, origin);
+  disk.layout =
+      read_gpt(appliance.read_device("/dev/sda", 0, kGptHeadSectors * kSectorSize), sectors, origin);
   if (disk.layout.partitions.empty()) throw unfit(origin, "its partition table is empty");
   for (Partition& partition : disk.layout.partitions) classify(appliance, partition, origin);
   const Partition& root = find_root(appliance, disk.layout, origin);

@@ -14,9 +14,9 @@ struct ExaminedDisk {
   OsRelease release;
 };
 
-/// Finds the layout of /dev/sda, its root file system and its distribution. 'origin' begins every message. Leaves all
-/// file systems of the layout mounted read only, where they belong.
-/// Throws Error (bad input) saying why the disk can't be a base.
+/// Finds the layout of /dev/sda, its root file system and its distribution. 'origin' begins every message.
+/// Leaves all file systems of the layout mounted read only, where they belong. Throws Error (bad input)
+/// saying why the disk can't be a base.
 [[nodiscard]] ExaminedDisk examine_disk(Guestfs& appliance, const std::string& origin);
 
 /// The mount point that an fstab gives the file system with this identity, or empty.

@@ -29,8 +29,9 @@ std::uint64_t little_endian(std::string_view bytes, std::size_t pos, std::size_t
       .set_hint("`qemu-img convert -O qcow2` on the machine it comes from makes one whole file of it");
 }
 
-/// Magic and version, then: 8 backing file name (offset, size), 32 encryption, and from version 3 on 72 incompatible
-/// features, of which bit 2 says that the data is in another file (QEMU's docs/interop/qcow2.txt).
+/// Magic and version, then: 8 backing file name (offset, size), 32 encryption, and from version 3 on 72
+/// incompatible features, of which bit 2 says that the data is in another file (QEMU's
+/// docs/interop/qcow2.txt).
 void check_qcow2(const fs::path& path, std::string_view head) {
   const std::uint64_t version = big_endian(head, 4, 4);
   if (version != 2 && version != 3) refuse(path, "is a qcow of another version than 2 and 3");
@@ -86,12 +87,13 @@ ByteSize find_virtual_size(const fs::path& path, const std::string& format, Comm
   if (info.is_discarded() || !info.contains("virtual-size") || !info["virtual-size"].is_number_unsigned()) {
     throw Error(ExitCode::bad_input, "'{}': `qemu-img info` does not tell its size", path.native());
   }
-  if (info.contains("backing-filename") || info.contains("full-backing-filename")) refuse(path, "needs a backing file");
+  if (info.contains("backing-filename") || info.contains("full-backing-filename"))
+    refuse(path, "needs a backing file");
   if (info.value("encrypted", false)) refuse(path, "is encrypted");
   const ByteSize size{info["virtual-size"].get<std::uint64_t>()};
   if (size > kMaxDisk) {
-    throw Error(ExitCode::bad_input, "'{}': is a disk of {}, more than {} is refused", path.native(), format_byte_size(size),
-                format_byte_size(kMaxDisk));
+    throw Error(ExitCode::bad_input, "'{}': is a disk of {}, more than {} is refused", path.native(),
+                format_byte_size(size), format_byte_size(kMaxDisk));
   }
   return size;
 }

@@ -20,14 +20,20 @@ namespace {
 constexpr std::chrono::minutes kPackingTime{30};
 
 void check_name(const std::string& name) {
-  const auto is_fit = [](unsigned char c) { return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-'; };
-  if (!name.empty() && name.size() <= 64 && name.front() != '.' && std::all_of(name.begin(), name.end(), is_fit)) return;
-  throw Error(ExitCode::bad_input, "base name '{}': only letters, digits, '.', '_' and '-' may be in it", name);
+  const auto is_fit = [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
+  };
+  if (!name.empty() && name.size() <= 64 && name.front() != '.' &&
+      std::all_of(name.begin(), name.end(), is_fit))
+    return;
+  throw Error(ExitCode::bad_input, "base name '{}': only letters, digits, '.', '_' and '-' may be in it",
+              name);
 }
 
 /// What is made anew at every boot, or belongs to the file system rather than to the tree.
 GuestfsTarOptions packing(ByteSize limit) {
-  return {.excluded = {"./dev/*", "./proc/*", "./sys/*", "./run/*", "./tmp/*", "./lost+found", "./boot/lost+found"},
+  return {.excluded = {"./dev/*", "./proc/*", "./sys/*", "./run/*", "./tmp/*", "./lost+found",
+                       "./boot/lost+found"},
           .limit = limit};
 }
 
@@ -37,19 +43,32 @@ void download_boot_area(Guestfs& appliance, const DiskLayout& layout, const fs::
   io::write_all_at(file, appliance.read_device("/dev/sda", 0, kBootCodeSize), 0);
   for (const Partition& partition : layout.partitions) {
     if (partition.content != Partition::Content::boot_area) continue;
-    appliance.download_range("/dev/sda", to, partition.first_sector * kSectorSize, partition.sectors * kSectorSize);
+    appliance.download_range("/dev/sda", to, partition.first_sector * kSectorSize,
+                             partition.sectors * kSectorSize);
   }
 }
 
 /// dpkg's name for the processor of the tree's programs, from the ELF header (e_machine, 2 bytes at 18).
 std::string architecture_of(const fs::path& tree, const std::string& origin) {
   const std::string program = RootFolder(tree).read_file("/usr/bin/dpkg");
-  if (program.starts_with("\x7f" "ELF") && program.size() > 20) {
-    const unsigned machine = static_cast<unsigned char>(program[18]) | static_cast<unsigned char>(program[19]) << 8U;
+  if (program.starts_with("\x7f"
+                          "ELF") &&
+      program.size() > 20) {
+    const unsigned machine = static_cast<unsigned char>(program[18]) | static_cast<unsigned char>(program[19])
+                                                                           << 8U;
     if (machine == 62) return "amd64";
     if (machine == 183) return "arm64";
   }
   throw Error(ExitCode::bad_input, "{}: its dpkg is neither for amd64 nor for arm64", origin);
+}
+
+/// Raw may be said of any file: then what looks like another format's header is just bytes of the disk.
+std::string chosen_format(const ImportOptions& options) {
+  if (options.format == "raw") return options.format;
+  const std::string found = find_disk_format(options.disk);
+  if (options.format.empty() || options.format == found) return found;
+  throw Error(ExitCode::bad_input, "'{}': is a {} disk, not '{}'", options.disk.native(), found,
+              options.format);
 }
 
 struct Content {
@@ -58,7 +77,8 @@ struct Content {
   fs::path boot;
 };
 
-Content read_content(const ImportOptions& options, const std::string& format, const fs::path& work, Status& status) {
+Content read_content(const ImportOptions& options, const std::string& format, const fs::path& work,
+                     Status& status) {
   const std::string origin = fmt::format("'{}'", options.disk.native());
   Guestfs appliance({{.path = fs::absolute(options.disk), .format = format}},
                     {.work = work, .acceleration = options.acceleration}, status);
@@ -74,11 +94,7 @@ Content read_content(const ImportOptions& options, const std::string& format, co
 
 Base import_disk(const ImportOptions& options, CommandRunner& runner, Status& status) {
   check_name(options.name);
-  const std::string found = find_disk_format(options.disk);
-  const std::string format = options.format.empty() ? found : options.format;
-  if (format != found && format != "raw") {
-    throw Error(ExitCode::bad_input, "'{}': is a {} disk, not '{}'", options.disk.native(), found, format);
-  }
+  const std::string format = chosen_format(options);
   (void)find_virtual_size(options.disk, format, runner);
 
   status.begin("reading the disk");

@@ -21,14 +21,16 @@ struct ImportOptions {
   std::filesystem::path work;   ///< folder for temporaries, with room for twice the disk's content
   std::map<std::string, std::string> origin = {};  ///< for the manifest, besides "kind" and "source"
   ByteSize content_limit = 32_GiB;                 ///< of the files in it
-  std::chrono::milliseconds examination_limit{60'000};  ///< for reading table and file systems, the appliance's start not counted
+  std::chrono::milliseconds examination_limit{
+      60'000};  ///< for reading table and file systems, the appliance's start not counted
   GuestfsOptions::Acceleration acceleration = GuestfsOptions::Acceleration::automatic;
 };
 
-/// Makes a base from a disk image with Debian or Ubuntu. The disk is parsed inside the libguestfs appliance only, and no
-/// program of it is run. Needs a GPT with the root file system (ext4) last, optionally an ext4 /boot of its own.
-/// Takes about a minute. Throws Error (bad input) that says what is unfit: another partition table, LVM, LUKS, XFS, btrfs,
-/// damaged tables or file systems, a disk that needs other files; Interrupted.
+/// Makes a base from a disk image with Debian or Ubuntu. The disk is parsed inside the libguestfs appliance
+/// only, and no program of it is run. Needs a GPT with the root file system (ext4) last, optionally an ext4
+/// /boot of its own. Takes about a minute. Throws Error (bad input) that says what is unfit: another
+/// partition table, LVM, LUKS, XFS, btrfs, damaged tables or file systems, a disk that needs other files;
+/// Interrupted.
 [[nodiscard]] Base import_disk(const ImportOptions& options, CommandRunner& runner, Status& status);
 
 }  // namespace imgbuild

@@ -85,7 +85,8 @@ int closedir(DIR* directory) {
 int scandir64(const char* path, dirent64*** entries, int (*filter)(const dirent64*),
               int (*)(const dirent64**, const dirent64**)) {
   using Compare = int(const dirent64**, const dirent64**);
-  static const auto real = next_definition<int(const char*, dirent64***, int (*)(const dirent64*), Compare*)>("scandir64");
+  static const auto real =
+      next_definition<int(const char*, dirent64***, int (*)(const dirent64*), Compare*)>("scandir64");
   struct stat info {};
   if (stat(path, &info) == 0 && looks_empty(info)) filter = [](const dirent64*) { return 0; };
   return real(path, entries, filter,

@@ -12,7 +12,10 @@ namespace imgbuild {
 using nlohmann::json;
 
 void to_json(json& node, const Ext4Identity& ext4) {
-  node = json{{"uuid", ext4.uuid}, {"label", ext4.label}, {"features", ext4.features}, {"inode_size", ext4.inode_size}};
+  node = json{{"uuid", ext4.uuid},
+              {"label", ext4.label},
+              {"features", ext4.features},
+              {"inode_size", ext4.inode_size}};
 }
 
 void from_json(const json& node, Ext4Identity& ext4) {
@@ -51,9 +54,10 @@ void from_json(const json& node, Partition& partition) {
 }
 
 const Partition* find_mounted(const DiskLayout& layout, const std::string& mount_point) {
-  const auto found = std::find_if(layout.partitions.begin(), layout.partitions.end(), [&](const Partition& partition) {
-    return partition.content == Partition::Content::ext4 && partition.mount_point == mount_point;
-  });
+  const auto found =
+      std::find_if(layout.partitions.begin(), layout.partitions.end(), [&](const Partition& partition) {
+        return partition.content == Partition::Content::ext4 && partition.mount_point == mount_point;
+      });
   return found == layout.partitions.end() ? nullptr : &*found;
 }
 

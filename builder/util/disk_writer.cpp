@@ -22,15 +22,16 @@ namespace {
 
 /// `metadata_csum_seed` and `orphan_file` are not here: GRUB 2.06 refuses to read a file system with them.
 constexpr std::array<std::string_view, 17> kKnownFeatures = {
-    "has_journal",  "ext_attr",  "resize_inode", "dir_index",    "filetype",   "extent",
-    "64bit",        "flex_bg",   "sparse_super", "sparse_super2", "large_file", "huge_file",
-    "dir_nlink",    "extra_isize", "metadata_csum", "uninit_bg",  "inline_data"};
+    "has_journal", "ext_attr",    "resize_inode",  "dir_index",     "filetype",   "extent",
+    "64bit",       "flex_bg",     "sparse_super",  "sparse_super2", "large_file", "huge_file",
+    "dir_nlink",   "extra_isize", "metadata_csum", "uninit_bg",     "inline_data"};
 
 /// mke2fs_preload.so lies beside our program.
 fs::path preload_module() {
   const char* folder = std::getenv("IMGBUILD_LIBEXEC");
   const fs::path path =
-      (folder != nullptr ? fs::path(folder) : fs::read_symlink("/proc/self/exe").parent_path()) / "mke2fs_preload.so";
+      (folder != nullptr ? fs::path(folder) : fs::read_symlink("/proc/self/exe").parent_path()) /
+      "mke2fs_preload.so";
   if (!fs::exists(path)) {
     throw Error(ExitCode::host_unfit, "cannot find '{}'", path.native())
         .set_hint("build the target mke2fs_preload, or set IMGBUILD_LIBEXEC to its folder");
@@ -41,18 +42,21 @@ fs::path preload_module() {
 /// Directory hashes must not depend on chance: the seed comes from the file system's own id.
 std::string hash_seed(const std::string& uuid) {
   const std::string hex = sha256("imgbuild hash seed " + uuid);
-  return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4), hex.substr(16, 4),
-                     hex.substr(20, 12));
+  return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4),
+                     hex.substr(16, 4), hex.substr(20, 12));
 }
 
 /// "device:inode" of the folders other partitions are mounted on; the preloaded module shows them as empty.
 std::string emptied_folders(const DiskLayout& layout, const Partition& partition, const fs::path& root) {
   std::vector<std::string> folders;
   for (const Partition& other : layout.partitions) {
-    if (other.content != Partition::Content::ext4 || other.number == partition.number || other.mount_point == "/") continue;
+    if (other.content != Partition::Content::ext4 || other.number == partition.number ||
+        other.mount_point == "/")
+      continue;
     struct stat info {};
     const fs::path folder = root / other.mount_point.substr(1);
-    if (::lstat(folder.c_str(), &info) != 0) throw system_error(errno, fmt::format("cannot read '{}'", folder.native()));
+    if (::lstat(folder.c_str(), &info) != 0)
+      throw system_error(errno, fmt::format("cannot read '{}'", folder.native()));
     folders.push_back(fmt::format("{}:{}", info.st_dev, info.st_ino));
   }
   return fmt::format("{}", fmt::join(folders, ","));
@@ -64,12 +68,32 @@ Command mke2fs_command(const fs::path& raw, const DiskLayout& layout, const Part
   const std::string time = std::to_string(source.newest.time_since_epoch().count());
   const fs::path folder = source.root / partition.mount_point.substr(1);
   return {.program = "mke2fs",
-          .arguments = {"-t", "ext4", "-q", "-F", "-b", "4096", "-i", "16384", "-m", "5",
-                        "-I", std::to_string(ext4.inode_size), "-U", ext4.uuid, "-L", ext4.label,
-                        "-O", fmt::format("none,{}", fmt::join(kept_features(ext4.features), ",")),
-                        "-E", fmt::format("offset={},hash_seed={},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0",
-                                          partition.first_sector * kSectorSize, hash_seed(ext4.uuid)),
-                        "-d", folder.native(), raw.native(), fmt::format("{}k", partition.sectors / 2)},
+          .arguments = {"-t",
+                        "ext4",
+                        "-q",
+                        "-F",
+                        "-b",
+                        "4096",
+                        "-i",
+                        "16384",
+                        "-m",
+                        "5",
+                        "-I",
+                        std::to_string(ext4.inode_size),
+                        "-U",
+                        ext4.uuid,
+                        "-L",
+                        ext4.label,
+                        "-O",
+                        fmt::format("none,{}", fmt::join(kept_features(ext4.features), ",")),
+                        "-E",
+                        fmt::format(
+                            "offset={},hash_seed={},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0",
+                            partition.first_sector * kSectorSize, hash_seed(ext4.uuid)),
+                        "-d",
+                        folder.native(),
+                        raw.native(),
+                        fmt::format("{}k", partition.sectors / 2)},
           .environment = {"LD_PRELOAD=" + preload_module().native(), "E2FSPROGS_FAKE_TIME=" + time,
                           "IMGBUILD_NEWEST=" + time,
                           "IMGBUILD_EMPTY=" + emptied_folders(layout, partition, source.root)},
@@ -82,7 +106,8 @@ void copy_range(const io::File& from, const io::File& to, std::uint64_t offset, 
     const std::size_t wanted = std::min<std::uint64_t>(block.size(), end - offset);
     const ssize_t got = ::pread(from.fd(), block.data(), wanted, static_cast<off_t>(offset));
     if (got < 0) throw system_error(errno, fmt::format("cannot read '{}'", from.path().native()));
-    if (got == 0) return;  // shorter than the layout: a boot area file ends with its last byte that is not zero
+    if (got == 0)
+      return;  // shorter than the layout: a boot area file ends with its last byte that is not zero
     const std::string_view bytes(block.data(), static_cast<std::size_t>(got));
     if (bytes.find_first_not_of('\0') != std::string_view::npos) io::write_all_at(to, bytes, offset);
     offset += bytes.size();
@@ -112,14 +137,15 @@ void copy_boot_area(const fs::path& from, const fs::path& to, const DiskLayout& 
   }
 }
 
-void make_ext4(CommandRunner& runner, const fs::path& raw, const DiskLayout& layout, const Partition& partition,
-               const TreeSource& source) {
+void make_ext4(CommandRunner& runner, const fs::path& raw, const DiskLayout& layout,
+               const Partition& partition, const TreeSource& source) {
   const Command command = mke2fs_command(raw, layout, partition, source);
   const CommandResult result = runner.run(command);
   if (result.succeeded()) return;
-  if (result.err.find("Could not allocate") != std::string::npos || result.err.find("No free space") != std::string::npos) {
-    throw Error(ExitCode::step_failed, "file system '{}' of {} is too small for its files", partition.mount_point,
-                format_byte_size({partition.sectors * kSectorSize}))
+  if (result.err.find("Could not allocate") != std::string::npos ||
+      result.err.find("No free space") != std::string::npos) {
+    throw Error(ExitCode::step_failed, "file system '{}' of {} is too small for its files",
+                partition.mount_point, format_byte_size({partition.sectors * kSectorSize}))
         .set_hint("raise 'disk:' in the recipe");
   }
   throw command_error(command, result);
@@ -128,7 +154,8 @@ void make_ext4(CommandRunner& runner, const fs::path& raw, const DiskLayout& lay
 std::vector<std::string> kept_features(const std::vector<std::string>& features) {
   std::vector<std::string> kept;
   for (const std::string& feature : features) {
-    if (std::find(kKnownFeatures.begin(), kKnownFeatures.end(), feature) != kKnownFeatures.end()) kept.push_back(feature);
+    if (std::find(kKnownFeatures.begin(), kKnownFeatures.end(), feature) != kKnownFeatures.end())
+      kept.push_back(feature);
   }
   return kept;
 }

@@ -7,10 +7,11 @@
 #include "util/error.h"
 
 // Sector 0       protective MBR: 440 bytes boot code, one entry of type 0xEE over the whole disk, 55 AA
-// Sector 1       header: "EFI PART", revision 1.0, size 92, CRC, own and other header's sector, usable range, GUID,
+// Sector 1       header: "EFI PART", revision 1.0, size 92, CRC, own and other header's sector, usable range,
+// GUID,
 //                first sector, number, size and CRC of the entries
-// Sectors 2…33   128 entries of 128 bytes: type GUID, unique GUID, first and last sector, attributes, name in UTF-16
-// The last 33 sectors repeat entries and header, the header last. All numbers are little endian.
+// Sectors 2…33   128 entries of 128 bytes: type GUID, unique GUID, first and last sector, attributes, name in
+// UTF-16 The last 33 sectors repeat entries and header, the header last. All numbers are little endian.
 
 namespace imgbuild {
 namespace {
@@ -55,7 +56,8 @@ constexpr std::array<std::size_t, 16> kGuidOrder = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9
 void put_guid(std::string& bytes, std::size_t pos, const std::string& text) {
   std::string digits = text;
   std::erase(digits, '-');
-  const bool hex = std::all_of(digits.begin(), digits.end(), [](unsigned char c) { return std::isxdigit(c) != 0; });
+  const bool hex =
+      std::all_of(digits.begin(), digits.end(), [](unsigned char c) { return std::isxdigit(c) != 0; });
   if (digits.size() != 32 || !hex) throw Error(ExitCode::bad_input, "partition table: '{}' is no GUID", text);
   for (std::size_t i = 0; i < kGuidOrder.size(); ++i) {
     bytes[pos + kGuidOrder[i]] = static_cast<char>(std::stoi(digits.substr(2 * i, 2), nullptr, 16));
@@ -73,9 +75,11 @@ std::string get_guid(std::string_view bytes, std::size_t pos) {
 
 void put_name(std::string& bytes, std::size_t pos, const std::string& name) {
   if (name.size() > kNameUnits) {
-    throw Error(ExitCode::bad_input, "partition table: the name '{}' is longer than {} characters", name, kNameUnits);
+    throw Error(ExitCode::bad_input, "partition table: the name '{}' is longer than {} characters", name,
+                kNameUnits);
   }
-  for (std::size_t i = 0; i < name.size(); ++i) put(bytes, pos + 2 * i, static_cast<unsigned char>(name[i]), 2);
+  for (std::size_t i = 0; i < name.size(); ++i)
+    put(bytes, pos + 2 * i, static_cast<unsigned char>(name[i]), 2);
 }
 
 /// Names are for people; what is not ASCII becomes '?', which is safe to print and to write back.
@@ -167,9 +171,11 @@ std::string_view checked_entries(std::string_view head, const std::string& origi
   if (!header.starts_with(kSignature)) refuse(origin, "its GPT header is missing");
   const std::uint64_t stored = get(header, 16, 4);
   put(header, 16, 0, 4);
-  if (get(header, 12, 4) != kHeaderSize || crc32(header) != stored) refuse(origin, "its GPT header is damaged");
+  if (get(header, 12, 4) != kHeaderSize || crc32(header) != stored)
+    refuse(origin, "its GPT header is damaged");
   const std::uint64_t count = get(header, 80, 4);
-  if (get(header, 24, 8) != 1 || get(header, 72, 8) != 2 || count > kMaxEntries || get(header, 84, 4) != kEntrySize) {
+  if (get(header, 24, 8) != 1 || get(header, 72, 8) != 2 || count > kMaxEntries ||
+      get(header, 84, 4) != kEntrySize) {
     refuse(origin, "its GPT has an unusual form (entries elsewhere than at sector 2, or not 128 bytes each)");
   }
   const std::string_view entries = head.substr(2 * kSectorSize, count * kEntrySize);
@@ -184,7 +190,8 @@ void check_ranges(const DiskLayout& layout, std::uint64_t disk_sectors, const st
     if (partition.first_sector < free_from) {
       refuse(origin, fmt::format("partition {} overlaps another or the table", partition.number));
     }
-    if (end > disk_sectors) refuse(origin, fmt::format("partition {} ends behind the disk", partition.number));
+    if (end > disk_sectors)
+      refuse(origin, fmt::format("partition {} ends behind the disk", partition.number));
     free_from = end;
   }
 }
@@ -193,7 +200,8 @@ Partition read_entry(std::string_view entry, std::size_t index, const std::strin
   const std::uint64_t first = get(entry, 32, 8);
   const std::uint64_t last = get(entry, 40, 8);
   constexpr std::uint64_t kMost = std::uint64_t{1} << 55;  // keeps the sums below free of overflow
-  if (first > last || last > kMost) refuse(origin, fmt::format("partition {} ends before it starts", index + 1));
+  if (first > last || last > kMost)
+    refuse(origin, fmt::format("partition {} ends before it starts", index + 1));
   Partition partition;
   partition.number = static_cast<int>(index) + 1;
   partition.type = get_guid(entry, 0);
@@ -216,10 +224,11 @@ GptBytes make_gpt(const DiskLayout& layout, std::uint64_t disk_sectors) {
   }
   const std::string entries = make_entries(layout, disk_sectors);
   const std::uint64_t last = disk_sectors - 1;
-  return {.head = make_protective_mbr(disk_sectors) +
-                  make_header(layout, entries, disk_sectors, {.own = 1, .other = last, .entries = 2}) + entries,
-          .tail = entries + make_header(layout, entries, disk_sectors,
-                                        {.own = last, .other = 1, .entries = disk_sectors - kGptTailSectors})};
+  return {
+      .head = make_protective_mbr(disk_sectors) +
+              make_header(layout, entries, disk_sectors, {.own = 1, .other = last, .entries = 2}) + entries,
+      .tail = entries + make_header(layout, entries, disk_sectors,
+                                    {.own = last, .other = 1, .entries = disk_sectors - kGptTailSectors})};
 }
 
 DiskLayout read_gpt(std::string_view head, std::uint64_t disk_sectors, const std::string& origin) {

@@ -9,13 +9,16 @@ namespace imgbuild {
 namespace {
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
-/// What grub-probe says of one partition, as lines that set shell variables. Ids are hexadecimal, so nothing needs quoting.
+/// What grub-probe says of one partition, as lines that set shell variables. Ids are hexadecimal, so nothing
+/// needs quoting.
 std::string facts(const Partition& partition) {
-  return fmt::format("uuid={} number={} partuuid={}", partition.ext4.uuid, partition.number, lower(partition.uuid));
+  return fmt::format("uuid={} number={} partuuid={}", partition.ext4.uuid, partition.number,
+                     lower(partition.uuid));
 }
 
 /// The script's case branches: by device, then by folder, the root last because every path starts with it.
@@ -88,13 +91,15 @@ std::string relative_branches(const DiskLayout& layout) {
 
 std::vector<StandIn> grub_stand_ins(const DiskLayout& layout) {
   return {{.path = "/usr/sbin/grub-probe", .content = fmt::format(fmt::runtime(kProbe), branches(layout))},
-          {.path = "/usr/bin/grub-mkrelpath", .content = fmt::format(fmt::runtime(kRelativePath), relative_branches(layout))}};
+          {.path = "/usr/bin/grub-mkrelpath",
+           .content = fmt::format(fmt::runtime(kRelativePath), relative_branches(layout))}};
 }
 
 std::vector<std::string> grub_device_files(const DiskLayout& layout) {
   std::vector<std::string> files;
   for (const Partition& partition : layout.partitions) {
-    if (partition.content == Partition::Content::ext4) files.push_back("/dev/disk/by-uuid/" + partition.ext4.uuid);
+    if (partition.content == Partition::Content::ext4)
+      files.push_back("/dev/disk/by-uuid/" + partition.ext4.uuid);
   }
   return files;
 }

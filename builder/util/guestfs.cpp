@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "util/c_strings.h"
 #include "util/error.h"
 #include "util/guestfs_watch.h"
 #include "util/interrupt.h"
@@ -18,35 +19,6 @@ namespace {
 constexpr std::chrono::seconds kKvmStart{20};
 
 using Handle = std::unique_ptr<guestfs_h, decltype([](guestfs_h* handle) { guestfs_close(handle); })>;
-using Text = std::unique_ptr<char, decltype([](char* text) { std::free(text); })>;
-
-/// A NULL-terminated list the library gave us.
-class TextList {
- public:
-  explicit TextList(char** list) : list_(list) {}
-  ~TextList() {
-    for (char** text = list_; text != nullptr && *text != nullptr; ++text) std::free(*text);
-    std::free(list_);
-  }
-  TextList(const TextList&) = delete;
-  TextList& operator=(const TextList&) = delete;
-
-  [[nodiscard]] std::vector<std::string> copy() const {
-    std::vector<std::string> result;
-    for (char** text = list_; *text != nullptr; ++text) result.emplace_back(*text);
-    return result;
-  }
-
- private:
-  char** list_;
-};
-
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-  std::vector<char*> result;
-  for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));  // the C interface lacks const
-  result.push_back(nullptr);
-  return result;
-}
 
 }  // namespace
 
@@ -65,7 +37,8 @@ struct Guestfs::State {
       case GuestfsWatch::Reason::interrupted:
         throw Interrupted{interrupt_signal()};
       case GuestfsWatch::Reason::deadline:
-        throw Error(ExitCode::step_failed, "cannot {}: it took longer than {}", doing, format_duration(watch.time_limit()));
+        throw Error(ExitCode::step_failed, "cannot {}: it took longer than {}", doing,
+                    format_duration(watch.time_limit()));
       case GuestfsWatch::Reason::too_long:
         throw Error(ExitCode::step_failed, "cannot {}: there is more than we accept", doing);
       case GuestfsWatch::Reason::start_limit:
@@ -94,15 +67,16 @@ struct Guestfs::State {
     check(guestfs_set_tmpdir(g, options.work.c_str()), "set the appliance's folder");
     check(guestfs_set_backend(g, "direct"), "choose the appliance's backend");
     check(guestfs_set_memsize(g, static_cast<int>(options.memory.bytes >> 20)), "set the appliance's memory");
-    check(guestfs_set_network(g, options.network == GuestfsOptions::Network::on ? 1 : 0), "set the appliance's network");
+    check(guestfs_set_network(g, options.network == GuestfsOptions::Network::on ? 1 : 0),
+          "set the appliance's network");
     for (const GuestfsDrive& drive : drives) add(drive);
     guestfs_set_event_callback(g, &State::on_progress, GUESTFS_EVENT_PROGRESS, 0, this);
   }
 
   void add(const GuestfsDrive& drive) {
     const bool read_only = drive.access == GuestfsDrive::Access::read_only;
-    check(guestfs_add_drive_opts(handle.get(), drive.path.c_str(), GUESTFS_ADD_DRIVE_OPTS_FORMAT, drive.format.c_str(),
-                                 GUESTFS_ADD_DRIVE_OPTS_READONLY, read_only ? 1 : 0,
+    check(guestfs_add_drive_opts(handle.get(), drive.path.c_str(), GUESTFS_ADD_DRIVE_OPTS_FORMAT,
+                                 drive.format.c_str(), GUESTFS_ADD_DRIVE_OPTS_READONLY, read_only ? 1 : 0,
                                  GUESTFS_ADD_DRIVE_OPTS_CACHEMODE, "unsafe", -1),
           fmt::format("give '{}' to the appliance", drive.path.native()));
   }
@@ -142,7 +116,8 @@ Guestfs::Guestfs(const std::vector<GuestfsDrive>& drives, const GuestfsOptions& 
     }
     state_->watch.reset();
     if (started) return;
-    status.note("/dev/kvm is there but does not work; the libguestfs appliance runs without it, which is slower");
+    status.note(
+        "/dev/kvm is there but does not work; the libguestfs appliance runs without it, which is slower");
   }
   state_->options.acceleration = GuestfsOptions::Acceleration::none;
   state_->launch_without_kvm(drives);
@@ -158,7 +133,9 @@ void Guestfs::close() {
   state_->handle.reset();
 }
 
-void Guestfs::set_deadline(std::optional<std::chrono::milliseconds> limit) { state_->watch.set_deadline(limit); }
+void Guestfs::set_deadline(std::optional<std::chrono::milliseconds> limit) {
+  state_->watch.set_deadline(limit);
+}
 
 ByteSize Guestfs::device_size(const std::string& device) {
   const std::int64_t size = guestfs_blockdev_getsize64(state_->handle.get(), device.c_str());
@@ -181,7 +158,8 @@ std::string Guestfs::read_device(const std::string& device, std::uint64_t offset
   return bytes;
 }
 
-void Guestfs::download_range(const std::string& device, const fs::path& to, std::uint64_t offset, std::uint64_t size) {
+void Guestfs::download_range(const std::string& device, const fs::path& to, std::uint64_t offset,
+                             std::uint64_t size) {
   constexpr std::uint64_t kPiece = 1 << 20;
   const io::File file = io::open_for_update(to);
   for (std::uint64_t done = 0; done < size; done += kPiece) {
@@ -197,18 +175,21 @@ std::string Guestfs::file_system_type(const std::string& device) {
 
 std::map<std::string, std::string> Guestfs::ext4_parameters(const std::string& device) {
   char** list = guestfs_tune2fs_l(state_->handle.get(), device.c_str());
-  const std::vector<std::string> pairs = TextList(state_->check(list, fmt::format("read the file system of {}", device))).copy();
+  const std::vector<std::string> pairs =
+      TextList(state_->check(list, fmt::format("read the file system of {}", device))).copy();
   std::map<std::string, std::string> parameters;
   for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) parameters[pairs[i]] = pairs[i + 1];
   return parameters;
 }
 
 void Guestfs::mount(const std::string& device, const std::string& folder) {
-  state_->check(guestfs_mount(state_->handle.get(), device.c_str(), folder.c_str()), fmt::format("mount {}", device));
+  state_->check(guestfs_mount(state_->handle.get(), device.c_str(), folder.c_str()),
+                fmt::format("mount {}", device));
 }
 
 void Guestfs::mount_read_only(const std::string& device, const std::string& folder) {
-  state_->check(guestfs_mount_ro(state_->handle.get(), device.c_str(), folder.c_str()), fmt::format("mount {}", device));
+  state_->check(guestfs_mount_ro(state_->handle.get(), device.c_str(), folder.c_str()),
+                fmt::format("mount {}", device));
 }
 
 void Guestfs::unmount_all() { state_->check(guestfs_umount_all(state_->handle.get()), "unmount"); }
@@ -238,13 +219,16 @@ std::string Guestfs::read_file(const std::string& path) {
 }
 
 void Guestfs::write_file(const std::string& path, std::string_view content, std::uint32_t mode) {
-  state_->check(guestfs_write(state_->handle.get(), path.c_str(), content.data(), content.size()), fmt::format("write {}", path));
-  state_->check(guestfs_chmod(state_->handle.get(), static_cast<int>(mode), path.c_str()), fmt::format("write {}", path));
+  state_->check(guestfs_write(state_->handle.get(), path.c_str(), content.data(), content.size()),
+                fmt::format("write {}", path));
+  state_->check(guestfs_chmod(state_->handle.get(), static_cast<int>(mode), path.c_str()),
+                fmt::format("write {}", path));
 }
 
 std::vector<std::string> Guestfs::list(const std::string& folder) {
-  std::vector<std::string> names =
-      TextList(state_->check(guestfs_ls(state_->handle.get(), folder.c_str()), fmt::format("list {}", folder))).copy();
+  std::vector<std::string> names = TextList(state_->check(guestfs_ls(state_->handle.get(), folder.c_str()),
+                                                          fmt::format("list {}", folder)))
+                                       .copy();
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -262,22 +246,24 @@ void Guestfs::upload(const fs::path& from, const std::string& to) {
 }
 
 void Guestfs::download(const std::string& from, const fs::path& to) {
-  state_->check(guestfs_download(state_->handle.get(), from.c_str(), to.c_str()), fmt::format("read {}", from));
+  state_->check(guestfs_download(state_->handle.get(), from.c_str(), to.c_str()),
+                fmt::format("read {}", from));
 }
 
 void Guestfs::unpack(const fs::path& archive, const std::string& folder) {
-  state_->check(guestfs_tar_in_opts(state_->handle.get(), archive.c_str(), folder.c_str(), GUESTFS_TAR_IN_OPTS_XATTRS, 1,
-                                    GUESTFS_TAR_IN_OPTS_ACLS, 1, -1),
+  state_->check(guestfs_tar_in_opts(state_->handle.get(), archive.c_str(), folder.c_str(),
+                                    GUESTFS_TAR_IN_OPTS_XATTRS, 1, GUESTFS_TAR_IN_OPTS_ACLS, 1, -1),
                 fmt::format("unpack '{}' into {}", archive.native(), folder));
 }
 
 void Guestfs::pack(const std::string& folder, const fs::path& archive, const GuestfsTarOptions& options) {
   std::vector<char*> excluded = pointers(options.excluded);
   state_->watch.set_file_limit(archive, options.limit);
-  state_->check(guestfs_tar_out_opts(state_->handle.get(), folder.c_str(), archive.c_str(),
-                                     GUESTFS_TAR_OUT_OPTS_NUMERICOWNER, 1, GUESTFS_TAR_OUT_OPTS_EXCLUDES, excluded.data(),
-                                     GUESTFS_TAR_OUT_OPTS_XATTRS, 1, GUESTFS_TAR_OUT_OPTS_ACLS, 1, -1),
-                fmt::format("pack {}", folder));
+  state_->check(
+      guestfs_tar_out_opts(state_->handle.get(), folder.c_str(), archive.c_str(),
+                           GUESTFS_TAR_OUT_OPTS_NUMERICOWNER, 1, GUESTFS_TAR_OUT_OPTS_EXCLUDES,
+                           excluded.data(), GUESTFS_TAR_OUT_OPTS_XATTRS, 1, GUESTFS_TAR_OUT_OPTS_ACLS, 1, -1),
+      fmt::format("pack {}", folder));
   state_->watch.set_file_limit({}, {});
 }
 

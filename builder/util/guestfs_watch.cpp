@@ -86,7 +86,8 @@ void GuestfsWatch::watch() {
     if (reason_ == Reason::none) reason_ = look();
     // Again and again: a launch starts one process after another.
     if (reason_ != Reason::none) {
-      for (const Child& child : find_children(work_.native())) (void)::kill(child.pid, SIGKILL);  // gone is fine
+      for (const Child& child : find_children(work_.native()))
+        (void)::kill(child.pid, SIGKILL);  // gone is fine
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }

@@ -11,8 +11,8 @@
 
 namespace imgbuild {
 
-/// Ends the appliance's processes when the user interrupts, a deadline passes or a file grows too long: calls into
-/// libguestfs can't be ended otherwise. The call that waits then fails, and reason() says why.
+/// Ends the appliance's processes when the user interrupts, a deadline passes or a file grows too long: calls
+/// into libguestfs can't be ended otherwise. The call that waits then fails, and reason() says why.
 class GuestfsWatch {
  public:
   enum class Reason { none, interrupted, deadline, start_limit, too_long };

@@ -22,8 +22,9 @@ TEST(Bootstrap, MakesABaseThatLoadsAgain) {
 TEST(Bootstrap, GivesTheSameDigestTwice) {
   SystemCommandRunner runner;
   PrintedStatus status;
-  const Base again = bootstrap({.bases = test_folder() / "again", .work = test_folder(), .acceleration = test_acceleration()},
-                               runner, status);
+  const Base again = bootstrap(
+      {.bases = test_folder() / "again", .work = test_folder(), .acceleration = test_acceleration()}, runner,
+      status);
   EXPECT_EQ(again.tree_sha256, shared_base().tree_sha256);
   EXPECT_EQ(again.boot_sha256, shared_base().boot_sha256);
   EXPECT_EQ(again.digest, shared_base().digest);
@@ -31,9 +32,11 @@ TEST(Bootstrap, GivesTheSameDigestTwice) {
 
 TEST(Bootstrap, LeavesNothingUniqueInTheTree) {
   SystemCommandRunner runner;
-  const CommandResult listing = run_checked(runner, {.program = "tar", .arguments = {"-tf", shared_base().tree().native()}});
-  for (const char* path : {"./etc/ssh/ssh_host_ed25519_key", "./etc/hostname", "./var/lib/systemd/random-seed",
-                           "./var/log/apt", "./etc/apt/apt.conf.d/99mmdebstrap"}) {
+  const CommandResult listing =
+      run_checked(runner, {.program = "tar", .arguments = {"-tf", shared_base().tree().native()}});
+  for (const char* path :
+       {"./etc/ssh/ssh_host_ed25519_key", "./etc/hostname", "./var/lib/systemd/random-seed", "./var/log/apt",
+        "./etc/apt/apt.conf.d/99mmdebstrap"}) {
     EXPECT_EQ(listing.out.find(std::string(path) + "\n"), std::string::npos) << path;
   }
 }
@@ -47,7 +50,8 @@ class Machine {
         process_(command(disk, firmware), &log_) {}
 
   [[nodiscard]] std::string console() const { return io::read_file(console_); }
-  /// On a host so slow that the console's device times out there is no login, but systemd still gets to its end.
+  /// On a host so slow that the console's device times out there is no login, but systemd still gets to its
+  /// end.
   [[nodiscard]] bool is_up() const {
     const std::string text = console();
     return text.find(" login: ") != std::string::npos || text.find("multi-user.target") != std::string::npos;
@@ -56,8 +60,8 @@ class Machine {
  private:
   static Command command(const fs::path& disk, const std::vector<std::string>& firmware) {
     Command command{.program = "qemu-system-x86_64",
-                    .arguments = {"-accel", "tcg", "-m", "768", "-nographic", "-monitor", "none", "-nic", "none",
-                                  "-snapshot", "-drive",
+                    .arguments = {"-accel", "tcg", "-m", "768", "-nographic", "-monitor", "none", "-nic",
+                                  "none", "-snapshot", "-drive",
                                   fmt::format("file={},format=raw,if=virtio,cache=unsafe", disk.native())}};
     command.arguments.insert(command.arguments.end(), firmware.begin(), firmware.end());
     command.environment = {"TMPDIR=" + test_folder().native()};
@@ -72,7 +76,8 @@ class Machine {
 TEST(Bootstrap, BootsUnderBiosAndUnderUefi) {
   const fs::path disk = write_disk(shared_base(), test_folder() / "boot.raw");
   const Machine bios(disk, "bios", {});
-  const Machine uefi(disk, "uefi", {"-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE.fd"});
+  const Machine uefi(disk, "uefi",
+                     {"-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE.fd"});
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(6);
   while (!(bios.is_up() && uefi.is_up()) && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(500));

@@ -14,7 +14,8 @@ namespace fs = std::filesystem;
 
 constexpr std::chrono::sys_seconds kNewest{std::chrono::seconds(1700000000)};
 
-/// The layout of Ubuntu 24.04's cloud images: as cloud_layout, with an ext4 /boot (partition 16) before the root.
+/// The layout of Ubuntu 24.04's cloud images: as cloud_layout, with an ext4 /boot (partition 16) before the
+/// root.
 DiskLayout layout_with_boot() {
   DiskLayout layout = cloud_layout("import-test");
   Partition& root = layout.partitions.back();
@@ -36,21 +37,27 @@ class Import : public testing::Test {
   /// A small system with everything a tree can hold.
   fs::path make_tree() {
     const fs::path tree = work_.path() / "tree";
-    for (const char* folder : {"etc", "boot/efi", "usr/bin", "srv", "dev", "proc"}) fs::create_directories(tree / folder);
-    io::write_file(tree / "etc/os-release", "ID=ubuntu\nVERSION_ID=\"24.04\"\nVERSION_CODENAME=noble\n", 0644);
-    io::write_file(tree / "etc/fstab", "LABEL=cloudimg-rootfs / ext4 defaults 0 1\nLABEL=BOOT /boot ext4 defaults 0 2\n", 0644);
+    for (const char* folder : {"etc", "boot/efi", "usr/bin", "srv", "dev", "proc"})
+      fs::create_directories(tree / folder);
+    io::write_file(tree / "etc/os-release", "ID=ubuntu\nVERSION_ID=\"24.04\"\nVERSION_CODENAME=noble\n",
+                   0644);
+    io::write_file(tree / "etc/fstab",
+                   "LABEL=cloudimg-rootfs / ext4 defaults 0 1\nLABEL=BOOT /boot ext4 defaults 0 2\n", 0644);
     io::write_file(tree / "boot/vmlinuz", "kernel", 0600);
     io::write_file(tree / "srv/owned", "owned", 0640);
     fs::copy_file("/usr/bin/dpkg", tree / "usr/bin/dpkg");
     fs::create_hard_link(tree / "srv/owned", tree / "srv/twin");
     fs::create_symlink("owned", tree / "srv/link");
-    for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
-             {"chown", "1234:5678", "srv/owned"}, {"chmod", "4755", "usr/bin/dpkg"},
-             {"setfattr", "-n", "user.note", "-v", "kept", "srv/owned"}, {"setcap", "cap_net_raw+ep", "usr/bin/dpkg"},
-             {"setfacl", "-m", "u:4321:r", "etc/fstab"}, {"chmod", "1777", "srv"}}) {
-      (void)run_checked(runner_, {.program = command.front(),
-                                  .arguments = {command.begin() + 1, command.end()},
-                                  .directory = tree});
+    for (const std::vector<std::string>& command :
+         std::vector<std::vector<std::string>>{{"chown", "1234:5678", "srv/owned"},
+                                               {"chmod", "4755", "usr/bin/dpkg"},
+                                               {"setfattr", "-n", "user.note", "-v", "kept", "srv/owned"},
+                                               {"setcap", "cap_net_raw+ep", "usr/bin/dpkg"},
+                                               {"setfacl", "-m", "u:4321:r", "etc/fstab"},
+                                               {"chmod", "1777", "srv"}}) {
+      (void)run_checked(
+          runner_,
+          {.program = command.front(), .arguments = {command.begin() + 1, command.end()}, .directory = tree});
     }
     pin_times(tree, kNewest);
     return tree;
@@ -73,7 +80,10 @@ class Import : public testing::Test {
   }
 
   ImportOptions options(const fs::path& disk) {
-    return {.disk = disk, .name = "imported", .bases = work_.path() / "bases", .work = work_.path(),
+    return {.disk = disk,
+            .name = "imported",
+            .bases = work_.path() / "bases",
+            .work = work_.path(),
             .acceleration = test_acceleration()};
   }
 
@@ -89,8 +99,10 @@ class Import : public testing::Test {
   }
 
   /// Overwrites the start of the root partition.
-  void overwrite_root(const fs::path& disk, const DiskLayout& layout, std::string_view bytes, std::uint64_t offset) {
-    io::write_all_at(io::open_for_update(disk), bytes, layout.partitions.back().first_sector * kSectorSize + offset);
+  void overwrite_root(const fs::path& disk, const DiskLayout& layout, std::string_view bytes,
+                      std::uint64_t offset) {
+    io::write_all_at(io::open_for_update(disk), bytes,
+                     layout.partitions.back().first_sector * kSectorSize + offset);
   }
 
   io::TemporaryDirectory work_{test_folder(), "import"};
@@ -103,8 +115,9 @@ TEST_F(Import, KeepsTreeLayoutAndBootAreaOfAQcow2WithABootPartition) {
   const DiskLayout layout = layout_with_boot();
   const fs::path raw = make_disk(layout, tree);
   const fs::path disk = work_.path() / "disk.qcow2";
-  (void)run_checked(runner_, {.program = "qemu-img",
-                              .arguments = {"convert", "-f", "raw", "-O", "qcow2", raw.native(), disk.native()}});
+  (void)run_checked(runner_,
+                    {.program = "qemu-img",
+                     .arguments = {"convert", "-f", "raw", "-O", "qcow2", raw.native(), disk.native()}});
 
   const Base base = import_disk(options(disk), runner_, status_);
 

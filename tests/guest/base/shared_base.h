@@ -42,8 +42,9 @@ inline const Base& shared_base() {
   static const Base base = [] {
     SystemCommandRunner runner;
     PrintedStatus status;
-    return bootstrap({.bases = test_folder() / "bases", .work = test_folder(), .acceleration = test_acceleration()},
-                     runner, status);
+    return bootstrap(
+        {.bases = test_folder() / "bases", .work = test_folder(), .acceleration = test_acceleration()},
+        runner, status);
   }();
   return base;
 }

@@ -18,7 +18,9 @@ class BaseCache : public testing::Test {
     io::write_file(tree / "etc/os-release", content, 0644);
     const fs::path disk = tree.native() + ".raw";
     io::write_file(disk, "boot code", 0600);
-    Base base{.name = name, .layout = {.disk_guid = "X"}, .made = std::chrono::sys_seconds(std::chrono::seconds(made))};
+    Base base{.name = name,
+              .layout = {.disk_guid = "X"},
+              .made = std::chrono::sys_seconds(std::chrono::seconds(made))};
     return save_base(bases_, {.base = base, .tree = tree, .disk = disk});
   }
 
@@ -80,7 +82,8 @@ TEST_F(BaseCache, HasNothingWhereThereIsNoCache) {
 }
 
 TEST(OsReleaseFile, GivesIdVersionAndCodename) {
-  const OsRelease release = parse_os_release("NAME=\"U\"\nID=ubuntu\nVERSION_ID=\"24.04\"\nVERSION_CODENAME=noble\n", "f");
+  const OsRelease release =
+      parse_os_release("NAME=\"U\"\nID=ubuntu\nVERSION_ID=\"24.04\"\nVERSION_CODENAME=noble\n", "f");
   EXPECT_EQ(release.id, "ubuntu");
   EXPECT_EQ(release.version_id, "24.04");
   EXPECT_EQ(release.codename, "noble");

@@ -57,8 +57,9 @@ TEST_F(DiskFormat, RefusesAnExternalDataFile) {
 }
 
 TEST_F(DiskFormat, RefusesAnEncryptedDisk) {
-  const fs::path path = make("a.qcow2", {"-q", "--object", "secret,id=k,data=geheim", "-f", "qcow2", "-o",
-                                         "encrypt.format=luks,encrypt.key-secret=k,encrypt.iter-time=10", "@", "8M"});
+  const fs::path path =
+      make("a.qcow2", {"-q", "--object", "secret,id=k,data=geheim", "-f", "qcow2", "-o",
+                       "encrypt.format=luks,encrypt.key-secret=k,encrypt.iter-time=10", "@", "8M"});
   EXPECT_EQ(refusal(path), "is encrypted");
 }
 
@@ -82,9 +83,7 @@ TEST_F(DiskFormat, RefusesADamagedHeader) {
   EXPECT_EQ(refusal(work_.path() / "a.qcow2"), "is no qcow2 disk that QEMU reads");
 }
 
-TEST_F(DiskFormat, RefusesAFolder) {
-  EXPECT_EQ(refusal(work_.path()), "is no file");
-}
+TEST_F(DiskFormat, RefusesAFolder) { EXPECT_EQ(refusal(work_.path()), "is no file"); }
 
 }  // namespace
 }  // namespace imgbuild

@@ -18,32 +18,35 @@ constexpr std::chrono::sys_seconds kNewest{std::chrono::seconds(1700000000)};
 
 DiskLayout layout_with_boot() {
   const std::string linux_type = "0FC63DAF-8483-4772-8E79-3D69D8477DE4";
-  const std::vector<std::string> features = {"dir_index", "ext_attr",    "extent",        "filetype",    "has_journal",
-                                             "large_file", "metadata_csum", "orphan_file", "sparse_super"};
-  return {.disk_guid = "01234567-89AB-CDEF-0123-456789ABCDEF",
-          .partitions = {{.number = 14,
-                          .type = "21686148-6449-6E6F-744E-656564454649",
-                          .uuid = "AAAAAAAA-0000-0000-0000-000000000014",
-                          .first_sector = 2048,
-                          .sectors = 2048},
-                         {.number = 16,
-                          .type = linux_type,
-                          .uuid = "AAAAAAAA-0000-0000-0000-000000000016",
-                          .first_sector = 4096,
-                          .sectors = 32768,
-                          .content = Partition::Content::ext4,
-                          .mount_point = "/boot",
-                          .ext4 = {.uuid = "6c1d0d6e-0000-4000-8000-000000000016", .label = "BOOT", .features = features}},
-                         {.number = 1,
-                          .type = linux_type,
-                          .uuid = "AAAAAAAA-0000-0000-0000-000000000001",
-                          .first_sector = 36864,
-                          .sectors = 65536,
-                          .content = Partition::Content::ext4,
-                          .mount_point = "/",
-                          .ext4 = {.uuid = "6c1d0d6e-0000-4000-8000-000000000001",
-                                   .label = "cloudimg-rootfs",
-                                   .features = features}}}};
+  const std::vector<std::string> features = {"dir_index",     "ext_attr",    "extent",
+                                             "filetype",      "has_journal", "large_file",
+                                             "metadata_csum", "orphan_file", "sparse_super"};
+  return {
+      .disk_guid = "01234567-89AB-CDEF-0123-456789ABCDEF",
+      .partitions = {
+          {.number = 14,
+           .type = "21686148-6449-6E6F-744E-656564454649",
+           .uuid = "AAAAAAAA-0000-0000-0000-000000000014",
+           .first_sector = 2048,
+           .sectors = 2048},
+          {.number = 16,
+           .type = linux_type,
+           .uuid = "AAAAAAAA-0000-0000-0000-000000000016",
+           .first_sector = 4096,
+           .sectors = 32768,
+           .content = Partition::Content::ext4,
+           .mount_point = "/boot",
+           .ext4 = {.uuid = "6c1d0d6e-0000-4000-8000-000000000016", .label = "BOOT", .features = features}},
+          {.number = 1,
+           .type = linux_type,
+           .uuid = "AAAAAAAA-0000-0000-0000-000000000001",
+           .first_sector = 36864,
+           .sectors = 65536,
+           .content = Partition::Content::ext4,
+           .mount_point = "/",
+           .ext4 = {.uuid = "6c1d0d6e-0000-4000-8000-000000000001",
+                    .label = "cloudimg-rootfs",
+                    .features = features}}}};
 }
 
 class DiskWriter : public testing::Test {
@@ -76,7 +79,8 @@ class DiskWriter : public testing::Test {
 
   /// What debugfs says about partition 'index' of a disk.
   std::string debugfs(const fs::path& raw, std::size_t index, const std::string& request) {
-    const std::string image = fmt::format("{}?offset={}", raw.native(), layout_.partitions[index].first_sector * kSectorSize);
+    const std::string image =
+        fmt::format("{}?offset={}", raw.native(), layout_.partitions[index].first_sector * kSectorSize);
     const CommandResult result = runner_.run({.program = "debugfs", .arguments = {"-R", request, image}});
     return result.out + result.err;
   }
@@ -98,7 +102,8 @@ TEST_F(DiskWriter, GivesTheSameBytesWhateverTheOrderAndTimeTheTreeWasMade) {
 TEST_F(DiskWriter, MakesFileSystemsThatFsckFindsClean) {
   const fs::path raw = make_disk("a.raw", make_tree("a", {1, 2}));
   for (const std::size_t index : {1U, 2U}) {
-    const std::string image = fmt::format("{}?offset={}", raw.native(), layout_.partitions[index].first_sector * kSectorSize);
+    const std::string image =
+        fmt::format("{}?offset={}", raw.native(), layout_.partitions[index].first_sector * kSectorSize);
     EXPECT_EQ(runner_.run({.program = "e2fsck", .arguments = {"-f", "-n", image}}).exit_status, 0);
   }
 }
@@ -120,7 +125,8 @@ TEST_F(DiskWriter, LeavesOutFeaturesOldBootLoadersRefuse) {
   const fs::path raw = make_disk("a.raw", make_tree("a", {1}));
   const std::string features = debugfs(raw, 2, "features");
   EXPECT_EQ(features.substr(0, features.find('\n')),
-            "Filesystem features: has_journal ext_attr dir_index filetype extent sparse_super large_file metadata_csum");
+            "Filesystem features: has_journal ext_attr dir_index filetype extent sparse_super large_file "
+            "metadata_csum");
 }
 
 TEST_F(DiskWriter, SaysThatTheTreeDoesNotFit) {

@@ -36,7 +36,9 @@ std::string refusal(std::string head, std::uint64_t sectors = kDiskSectors) {
 
 std::string head_of(const DiskLayout& layout) { return make_gpt(layout, kDiskSectors).head; }
 
-TEST(Gpt, ReadsBackWhatItWrote) { EXPECT_EQ(read_gpt(head_of(two_partitions()), kDiskSectors, "d.raw"), two_partitions()); }
+TEST(Gpt, ReadsBackWhatItWrote) {
+  EXPECT_EQ(read_gpt(head_of(two_partitions()), kDiskSectors, "d.raw"), two_partitions());
+}
 
 TEST(Gpt, WritesTheExpectedNumberOfSectorsAtBothEnds) {
   const GptBytes table = make_gpt(two_partitions(), kDiskSectors);
@@ -66,7 +68,9 @@ TEST(Gpt, RefusesDamagedEntries) {
   EXPECT_EQ(refusal(head), "d.raw: its GPT entries are damaged");
 }
 
-TEST(Gpt, RefusesATruncatedTable) { EXPECT_EQ(refusal("EFI PART"), "d.raw: is too short for a partition table"); }
+TEST(Gpt, RefusesATruncatedTable) {
+  EXPECT_EQ(refusal("EFI PART"), "d.raw: is too short for a partition table");
+}
 
 TEST(Gpt, RefusesPartitionsThatOverlap) {
   DiskLayout layout = two_partitions();

@@ -43,7 +43,8 @@ TEST_F(GrubStandIns, AnswerTheDeviceOfAFolder) {
 TEST_F(GrubStandIns, AnswerTheFactsOfADevice) {
   EXPECT_EQ(ask(0, {"--device", "/dev/disk/by-uuid/22-aa", "--target=fs_uuid"}), "22-aa\n");
   EXPECT_EQ(ask(0, {"--device", "/dev/disk/by-uuid/22-aa", "--target=fs"}), "ext2\n");
-  EXPECT_EQ(ask(0, {"--device", "/dev/disk/by-uuid/11-bb", "-t", "partuuid"}), "aaaaaaaa-0000-0000-0000-000000000003\n");
+  EXPECT_EQ(ask(0, {"--device", "/dev/disk/by-uuid/11-bb", "-t", "partuuid"}),
+            "aaaaaaaa-0000-0000-0000-000000000003\n");
   EXPECT_EQ(ask(0, {"--device", "/dev/disk/by-uuid/11-bb", "--target=hints_string"}),
             "--hint-bios=hd0,gpt3 --hint-efi=hd0,gpt3 --hint-baremetal=ahci0,gpt3 \n");
   EXPECT_EQ(ask(0, {"--device", "/dev/disk/by-uuid/22-aa", "--target=abstraction"}), "");

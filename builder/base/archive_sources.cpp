@@ -1,4 +1,4 @@
-#include "base/apt_sources.h"
+#include "base/archive_sources.h"
 
 #include <algorithm>
 #include <array>
@@ -28,7 +28,8 @@ std::vector<std::string> words_of(const std::string& text) {
 }
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
@@ -86,10 +87,11 @@ bool is_of_distribution(const Fields& fields, const std::string& distribution) {
   if (fields.contains("trusted")) return false;
   const std::vector<std::string> keyrings = words_of(value_of(fields, "signed-by"));
   const std::string prefix = fmt::format("/usr/share/keyrings/{}-archive-", distribution);
-  return std::all_of(keyrings.begin(), keyrings.end(), [&](const std::string& path) { return path.starts_with(prefix); });
+  return std::all_of(keyrings.begin(), keyrings.end(),
+                     [&](const std::string& path) { return path.starts_with(prefix); });
 }
 
-void add_sources(const Fields& fields, std::vector<AptSource>& sources) {
+void add_sources(const Fields& fields, std::vector<ArchiveSource>& sources) {
   std::vector<std::string> components = words_of(value_of(fields, "components"));
   std::erase_if(components, [](const std::string& name) {
     return std::find(kComponents.begin(), kComponents.end(), name) == kComponents.end();
@@ -117,7 +119,8 @@ std::vector<fs::path> source_files(const fs::path& root) {
 
 }  // namespace
 
-std::vector<AptSource> parse_apt_sources(const std::string& text, const fs::path& name, const std::string& distribution) {
+std::vector<ArchiveSource> parse_archive_sources(const std::string& text, const fs::path& name,
+                                                 const std::string& distribution) {
   std::vector<Fields> entries;
   if (name.extension() == ".sources") {
     entries = parse_deb822(text);
@@ -125,18 +128,19 @@ std::vector<AptSource> parse_apt_sources(const std::string& text, const fs::path
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) entries.push_back(parse_one_line(line));
   }
-  std::vector<AptSource> sources;
+  std::vector<ArchiveSource> sources;
   for (const Fields& fields : entries) {
     if (is_of_distribution(fields, distribution)) add_sources(fields, sources);
   }
   return sources;
 }
 
-std::vector<AptSource> host_apt_sources(const fs::path& root, const OsRelease& release) {
-  const std::array<std::string, 3> suites = {release.codename, release.codename + "-updates", release.codename + "-security"};
-  std::vector<AptSource> sources;
+std::vector<ArchiveSource> distribution_sources(const fs::path& root, const OsRelease& release) {
+  const std::array<std::string, 3> suites = {release.codename, release.codename + "-updates",
+                                             release.codename + "-security"};
+  std::vector<ArchiveSource> sources;
   for (const fs::path& file : source_files(root)) {
-    for (AptSource& source : parse_apt_sources(io::read_file(file, 1_MiB), file, release.id)) {
+    for (ArchiveSource& source : parse_archive_sources(io::read_file(file, 1_MiB), file, release.id)) {
       std::erase_if(source.suites, [&](const std::string& suite) {
         return std::find(suites.begin(), suites.end(), suite) == suites.end();
       });
@@ -145,7 +149,8 @@ std::vector<AptSource> host_apt_sources(const fs::path& root, const OsRelease& r
     }
   }
   if (!sources.empty()) return sources;
-  throw Error(ExitCode::host_unfit, "apt sources of this host: no entry for '{}' signed by the distribution", release.codename)
+  throw Error(ExitCode::host_unfit, "apt sources of this host: no entry for '{}' signed by the distribution",
+              release.codename)
       .set_hint("give a mirror of the distribution, or add one to /etc/apt/sources.list");
 }
 
@@ -153,11 +158,12 @@ std::string archive_keyring(const std::string& distribution) {
   return fmt::format("/usr/share/keyrings/{}-archive-keyring.gpg", distribution);
 }
 
-std::string to_deb822(const std::vector<AptSource>& sources, const std::string& distribution) {
+std::string to_deb822(const std::vector<ArchiveSource>& sources, const std::string& distribution) {
   std::string text;
-  for (const AptSource& source : sources) {
+  for (const ArchiveSource& source : sources) {
     text += fmt::format("Types: deb\nURIs: {}\nSuites: {}\nComponents: {}\nSigned-By: {}\n\n", source.uri,
-                        fmt::join(source.suites, " "), fmt::join(source.components, " "), archive_keyring(distribution));
+                        fmt::join(source.suites, " "), fmt::join(source.components, " "),
+                        archive_keyring(distribution));
   }
   return text;
 }
