@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
@@ -27,7 +28,15 @@ std::string content_digest(const Base& base) {
   return digest.hex();
 }
 
-std::string folder_name(const Base& base) { return base.name + "-" + base.digest.substr(0, 16); }
+/// The name as part of a file name: it may be a path.
+std::string folder_name(const Base& base) {
+  constexpr std::size_t kMost = 64;
+  std::string name = base.name.size() > kMost ? base.name.substr(base.name.size() - kMost) : base.name;
+  for (char& c : name) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '.' && c != '-') c = '_';
+  }
+  return name + "-" + base.digest.substr(0, 16);
+}
 
 /// The base in this folder; nothing if its record is damaged or its files are not there.
 std::optional<Base> read_record(const fs::path& folder) {

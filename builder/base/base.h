@@ -15,9 +15,10 @@ namespace imgbuild {
 ///   base.json   this struct
 ///   tree.tar    pax, as archive_tree writes it
 ///   boot.raw    boot code and boot partitions at the disk's offsets; the rest of it is a hole
-/// KEY is the first 16 digits of the digest, so a folder's content never changes.
+/// KEY is the first 16 digits of the digest, so a folder's content never changes; NAME has '_' for unusual
+/// characters.
 struct Base {
-  std::string name;    ///< as recipes say it: "bootstrap", "ubuntu-24.04", or an imported disk's
+  std::string name;    ///< as recipes say it: "bootstrap", "ubuntu-24.04", or the path of an imported disk
   std::string digest;  ///< over tree, boot area and layout: what of a base can change an image
   std::filesystem::path folder;
   std::string tree_sha256;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 
 #include "util/digest.h"
@@ -84,17 +85,29 @@ void fill_esp(CommandRunner& runner, const BootLoaderRequest& request, const fs:
   }
 }
 
+/// The disk as the kernel of the appliance names it: not always /dev/sda, for it finds disks in any order.
+std::string kernel_disk(Guestfs& appliance, const DiskLayout& layout) {
+  std::string uuid = find_mounted(layout, "/")->uuid;
+  std::transform(uuid.begin(), uuid.end(), uuid.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::string device = appliance.run({"readlink", "-f", "/dev/disk/by-partuuid/" + uuid});
+  device.erase(device.find_last_not_of("0123456789\n") + 1);
+  return device;
+}
+
 /// In the appliance: GRUB for both firmwares, and its configuration as later builds will make it.
 void install_grub(Guestfs& appliance, const BootLoaderRequest& request) {
-  const auto device = [&](const std::string& mount_point) {
-    return fmt::format("/dev/sda{}", find_mounted(request.layout, mount_point)->number);
-  };
-  appliance.mount(device("/"), "/");
+  appliance.mount(fmt::format("/dev/sda{}", find_mounted(request.layout, "/")->number), "/");
   appliance.make_folder("/boot/efi");
   appliance.mount(fmt::format("/dev/sda{}", esp_of(request.layout).number), "/boot/efi");
-  appliance.run({"grub-install", "--target=i386-pc", "--locales=", "/dev/sda"});
+  const std::string disk = kernel_disk(appliance, request.layout);
+  // GRUB keeps hints such as hd0: they must not depend on the order of the disks either.
+  appliance.make_folder("/boot/grub");
+  appliance.write_file("/boot/grub/device.map", fmt::format("(hd0) {}\n", disk), 0644);
+  appliance.run({"grub-install", "--target=i386-pc", "--locales=", disk});
   appliance.run({"grub-install", "--target=x86_64-efi", "--efi-directory=/boot/efi", "--removable",
                  "--no-nvram", "--no-uefi-secure-boot", "--locales="});
+  appliance.remove("/boot/grub/device.map");
   for (const StandIn& stand_in : grub_stand_ins(request.layout)) {
     appliance.write_file(stand_in.path, stand_in.content, 0755);
   }

@@ -1,10 +1,8 @@
 #include "base/import.h"
 
-#include <algorithm>
-#include <cctype>
-
 #include "base/disk_examination.h"
 #include "base/disk_format.h"
+#include "util/digest.h"
 #include "util/disk_writer.h"
 #include "util/error.h"
 #include "util/gpt.h"
@@ -18,17 +16,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::chrono::minutes kPackingTime{30};
-
-void check_name(const std::string& name) {
-  const auto is_fit = [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
-  };
-  if (!name.empty() && name.size() <= 64 && name.front() != '.' &&
-      std::all_of(name.begin(), name.end(), is_fit))
-    return;
-  throw Error(ExitCode::bad_input, "base name '{}': only letters, digits, '.', '_' and '-' may be in it",
-              name);
-}
 
 /// What is made anew at every boot, or belongs to the file system rather than to the tree.
 GuestfsTarOptions packing(ByteSize limit) {
@@ -93,7 +80,6 @@ Content read_content(const ImportOptions& options, const std::string& format, co
 }  // namespace
 
 Base import_disk(const ImportOptions& options, CommandRunner& runner, Status& status) {
-  check_name(options.name);
   const std::string format = chosen_format(options);
   (void)find_virtual_size(options.disk, format, runner);
 
@@ -113,6 +99,7 @@ Base import_disk(const ImportOptions& options, CommandRunner& runner, Status& st
             .made = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()),
             .origin = options.origin};
   base.origin.emplace("kind", "import");
+  if (!base.origin.contains("sha256")) base.origin.emplace("sha256", sha256_file(options.disk));
   base.origin.emplace("source", options.disk.filename().native());
   base = save_base(options.bases, {.base = base, .tree = content.tree, .disk = content.boot});
   status.end(base.digest.substr(0, 16));

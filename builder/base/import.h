@@ -16,13 +16,13 @@ namespace imgbuild {
 struct ImportOptions {
   std::filesystem::path disk;   ///< any format find_disk_format knows
   std::string format;           ///< as QEMU names it; empty: as the file's header says
-  std::string name;             ///< of the base: letters, digits, '.', '_', '-'
+  std::string name;             ///< of the base; may be the disk's path
   std::filesystem::path bases;  ///< cache folder the base goes to
   std::filesystem::path work;   ///< folder for temporaries, with room for twice the disk's content
-  std::map<std::string, std::string> origin = {};  ///< for the manifest, besides "kind" and "source"
+  std::map<std::string, std::string> origin = {};  ///< for the manifest, besides "kind", "source", "sha256"
   ByteSize content_limit = 32_GiB;                 ///< of the files in it
-  std::chrono::milliseconds examination_limit{
-      60'000};  ///< for reading table and file systems, the appliance's start not counted
+  /// For reading table and file systems; the appliance's start does not count.
+  std::chrono::milliseconds examination_limit{60'000};
   GuestfsOptions::Acceleration acceleration = GuestfsOptions::Acceleration::automatic;
 };
 

@@ -43,6 +43,15 @@ TEST_F(BaseCache, LoadsWhatItSaved) {
   EXPECT_EQ(loaded->folder.filename(), "a-" + saved.digest.substr(0, 16));
 }
 
+TEST_F(BaseCache, TakesAPathForAName) {
+  const Base saved = save("a", "one", 1);
+  Base named{.name = "/disks/My disk.qcow2", .layout = saved.layout};
+  const Base base =
+      save_base(bases_, {.base = named, .tree = work_.path() / "a1", .disk = work_.path() / "a1.raw"});
+  EXPECT_TRUE(base.folder.filename().native().starts_with("_disks_My_disk.qcow2-"));
+  EXPECT_TRUE(load_base(bases_, "/disks/My disk.qcow2").has_value());
+}
+
 TEST_F(BaseCache, LeavesNothingButTheBase) {
   (void)save("a", "one", 1);
   EXPECT_EQ(std::distance(fs::directory_iterator(bases_), fs::directory_iterator{}), 1);
