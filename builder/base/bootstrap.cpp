@@ -199,7 +199,9 @@ void prepare_bootstrap_tree(const fs::path& tree, const DiskLayout& layout, cons
   for (const std::string_view pattern : kRemoved) {
     for (const std::string& path : root.glob(pattern)) root.remove(path);
   }
-  root.write_file("/etc/machine-id", "uninitialized\n", 0444);  // systemd then sees a first boot
+  // Empty, not "uninitialized": then systemd-firstboot does not ask questions on the console. Masked besides.
+  root.write_file("/etc/machine-id", "", 0444);
+  root.make_link("/etc/systemd/system/systemd-firstboot.service", "/dev/null");
   root.write_file("/etc/hosts", kHosts, 0644);
   root.write_file("/etc/fstab", fstab(layout), 0644);
   root.write_file("/etc/default/grub", kGrubSettings, 0644);
