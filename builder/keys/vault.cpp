@@ -152,20 +152,13 @@ SshKeyPair make_host_key(const fs::path& vault, const MachineNeeds& needs) {
   return pair;
 }
 
-/// True for the names that io::AtomicFile gives its temporaries: ".NAME.0123abcd".
-bool is_temporary(const std::string& name) {
-  constexpr std::size_t kSuffix = 9;
-  return name.size() > kSuffix + 1 && name.front() == '.' && name[name.size() - kSuffix] == '.' &&
-         name.find_first_not_of("0123456789abcdef", name.size() - kSuffix + 1) == std::string::npos;
-}
-
 /// Needs the vault's lock: then nobody is writing, and every temporary is a leftover.
 void remove_leftovers(const fs::path& vault) {
   std::vector<fs::path> leftovers;
   for (const auto& entry : fs::recursive_directory_iterator(vault)) {
-    if (entry.is_regular_file() && is_temporary(entry.path().filename())) leftovers.push_back(entry.path());
+    if (entry.is_regular_file() && is_leftover(entry.path())) leftovers.push_back(entry.path());
   }
-  for (const fs::path& path : leftovers) io::remove_file(path);
+  for (const fs::path& path : leftovers) remove_leftover(path);
 }
 
 std::string entry_name(const fs::path& vault, const fs::path& file) { return file.lexically_relative(vault).native(); }

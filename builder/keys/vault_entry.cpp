@@ -22,13 +22,48 @@ bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
 }
 
+constexpr std::size_t kSuffix = 9;  // of a temporary: ".0123abcd"
+
+/// The file a temporary was to become.
+fs::path target_of(const fs::path& leftover) {
+  const std::string name = leftover.filename();
+  return leftover.parent_path() / name.substr(1, name.size() - kSuffix - 1);
+}
+
+fs::path counterpart_of(const fs::path& secret) {
+  return secret.extension() == ".key" ? fs::path(secret).replace_extension(".crt") : fs::path(secret.native() + ".pub");
+}
+
+/// A run was killed between the two renames of write_pair.
+bool was_interrupted(const FilePair& files) {
+  if (fs::exists(fs::symlink_status(files.secret))) return false;
+  for (const auto& entry : fs::directory_iterator(files.secret.parent_path())) {
+    if (is_leftover(entry.path()) && target_of(entry.path()) == files.secret) return true;
+  }
+  return false;
+}
+
 }  // namespace
+
+bool is_leftover(const fs::path& file) {
+  const std::string name = file.filename();
+  return name.size() > kSuffix + 1 && name.front() == '.' && name[name.size() - kSuffix] == '.' &&
+         name.find_first_not_of("0123456789abcdef", name.size() - kSuffix + 1) == std::string::npos;
+}
+
+void remove_leftover(const fs::path& file) {
+  const fs::path secret = target_of(file);
+  const fs::path counterpart = counterpart_of(secret);
+  if (!fs::exists(fs::symlink_status(secret)) && fs::exists(fs::symlink_status(counterpart))) io::remove_file(counterpart);
+  io::remove_file(file);
+}
 
 std::optional<PairContent> read_pair(const FilePair& files) {
   std::optional<Secret> secret = read_private_file(files.secret);
   std::optional<Secret> counterpart = read_private_file(files.counterpart);
   if (!secret && !counterpart) return std::nullopt;
   if (!counterpart) throw half_present(files.secret, files.counterpart);
+  if (!secret && was_interrupted(files)) return std::nullopt;
   if (!secret) throw half_present(files.counterpart, files.secret);
   return PairContent{.secret = std::move(*secret), .counterpart = counterpart->reveal()};
 }
