@@ -136,6 +136,13 @@ int leave_mounts_behind() {
   return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 ? 0 : errno;
 }
 
+/// APT's words when it got no answer; anything else (a signature, a package) is no matter of the network.
+bool is_network_failure(const std::string& said) {
+  constexpr std::array<std::string_view, 5> kWords = {"Temporary failure resolving", "Could not resolve", "Could not connect",
+                                                      "Connection timed out", "Connection failed"};
+  return std::ranges::any_of(kWords, [&said](std::string_view words) { return said.find(words) != std::string::npos; });
+}
+
 void run_mmdebstrap(const MmdebstrapRequest& request, const fs::path& work, CommandRunner& runner,
                     Status& status) {
   status.begin("installing the base system");
@@ -151,9 +158,9 @@ void run_mmdebstrap(const MmdebstrapRequest& request, const fs::path& work, Comm
   };
   const CommandResult result = runner.run(command);
   if (result.succeeded()) return;
-  Error error = command_error(command, result);
-  error.add_context("while making a base from the package archives");
-  throw error;
+  const std::string failure = command_error(command, result).what();
+  if (!is_network_failure(result.err)) throw Error(ExitCode::step_failed, "{}", failure);
+  throw Error(ExitCode::network, "{}", failure).set_hint("check the network and the package sources of this host, or name another --mirror");
 }
 
 std::string fstab(const DiskLayout& layout) {
@@ -206,6 +213,8 @@ void prepare_bootstrap_tree(const fs::path& tree, const DiskLayout& layout, cons
   root.write_file("/etc/fstab", fstab(layout), 0644);
   root.write_file("/etc/default/grub", kGrubSettings, 0644);
   root.write_file("/etc/default/locale", "LANG=C.UTF-8\n", 0644);
+  // No package of GRUB here asks debconf for a disk, and the module fails without one.
+  root.write_file("/etc/cloud/cloud.cfg.d/10_grub.cfg", "grub_dpkg: {enabled: false}\n", 0644);
   root.write_file("/etc/apt/sources.list.d/distribution.sources", sources, 0644);
 }
 
