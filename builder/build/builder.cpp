@@ -1,5 +1,6 @@
 #include "build/builder.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "build/manifest.h"
@@ -8,11 +9,13 @@
 #include "image/format.h"
 #include "tree/apply.h"
 #include "tree/generalize.h"
+#include "tree/libguestfs_guest.h"
 #include "tree/native_guest.h"
 #include "util/digest.h"
 #include "util/error.h"
 #include "util/grub.h"
 #include "util/io.h"
+#include "util/root_folder.h"
 #include "util/tree_archive.h"
 
 namespace imgbuild {
@@ -69,10 +72,25 @@ std::string image_json(const Build& build) {
              .dump(2) + "\n";
 }
 
+/// The time that what we do counts as done at, in seconds since 1970: of the base's newest file. Unlike the clock it is the
+/// same for whoever makes the same image. Not after the base was made: a file from the future changes nothing.
+std::int64_t newest_time(const Base& base, const fs::path& tree) {
+  std::int64_t newest = 0;
+  for (const TreeEntry& entry : list_tree(RootFolder(tree))) newest = std::max<std::int64_t>(newest, entry.status.st_mtime);
+  return std::min<std::int64_t>(newest, base.made.time_since_epoch().count());
+}
+
+std::unique_ptr<Guest> make_guest(const Build& build, const fs::path& tree, const fs::path& work, std::int64_t epoch) {
+  const std::vector<std::string> device_files = grub_device_files(build.base.layout);
+  if (build.options.backend != TreeBackend::libguestfs) {
+    return make_native_guest({.tree = tree, .source_date_epoch = epoch, .device_files = device_files});
+  }
+  return make_libguestfs_guest({.tree = tree, .work = work, .source_date_epoch = epoch, .device_files = device_files}, build.status);
+}
+
 /// All steps on the tree. Returns what is installed afterwards.
 std::vector<InstalledPackage> run_steps(const Build& build, const fs::path& tree, const fs::path& work, std::int64_t epoch) {
-  const std::unique_ptr<Guest> guest = make_native_guest(
-      {.tree = tree, .source_date_epoch = epoch, .device_files = grub_device_files(build.base.layout)});
+  const std::unique_ptr<Guest> guest = make_guest(build, tree, work, epoch);
   const StepContext context = {.package_cache = build.cache.packages(), .work = work, .proxy = build.options.proxy,
                                .stand_ins = grub_stand_ins(build.base.layout)};
   int number = 0;
@@ -139,9 +157,9 @@ void publish(const Build& build, const fs::path& folder, const Manifest& manifes
 BuiltImage make_image(const Build& build) {
   const io::TemporaryDirectory work(build.cache.work(), "build");
   const fs::path tree = work.path() / "tree";
-  const std::int64_t epoch = build.base.made.time_since_epoch().count();
 
   unpack_base(build, tree);
+  const std::int64_t epoch = newest_time(build.base, tree);
   const std::vector<InstalledPackage> packages = run_steps(build, tree, work.path(), epoch);
 
   build.status.begin("generalizing");
