@@ -29,6 +29,7 @@ struct Guestfs::State {
   Status& status;
   GuestfsWatch watch;
   Handle handle;
+  int covers = 0;  ///< made so far; a second try makes new ones
 
   [[noreturn]] void fail(const std::string& doing) {
     const char* last = guestfs_last_error(handle.get());
@@ -74,11 +75,24 @@ struct Guestfs::State {
   }
 
   void add(const GuestfsDrive& drive) {
-    const bool read_only = drive.access == GuestfsDrive::Access::read_only;
-    check(guestfs_add_drive_opts(handle.get(), drive.path.c_str(), GUESTFS_ADD_DRIVE_OPTS_FORMAT,
-                                 drive.format.c_str(), GUESTFS_ADD_DRIVE_OPTS_READONLY, read_only ? 1 : 0,
+    const bool covered = drive.access == GuestfsDrive::Access::read_only;
+    const fs::path file = covered ? make_cover(drive) : drive.path;
+    const std::string format = covered ? "qcow2" : drive.format;
+    check(guestfs_add_drive_opts(handle.get(), file.c_str(), GUESTFS_ADD_DRIVE_OPTS_FORMAT, format.c_str(),
                                  GUESTFS_ADD_DRIVE_OPTS_CACHEMODE, "unsafe", -1),
           fmt::format("give '{}' to the appliance", drive.path.native()));
+  }
+
+  /// A file over the drive that takes all writes. The library's own READONLY does the same, but gives it to
+  /// QEMU without a format: QEMU then probes what the disk *holds*, and a disk that starts like a qcow2 with
+  /// a backing file shows the guest any file of the host (seen with libguestfs 1.48.6).
+  fs::path make_cover(const GuestfsDrive& drive) {
+    fs::path cover = options.work / fmt::format("cover-{}.qcow2", covers++);
+    check(guestfs_disk_create(handle.get(), cover.c_str(), "qcow2", -1, GUESTFS_DISK_CREATE_BACKINGFILE,
+                              fs::absolute(drive.path).c_str(), GUESTFS_DISK_CREATE_BACKINGFORMAT,
+                              drive.format.c_str(), -1),
+          fmt::format("open '{}' as {}", drive.path.native(), drive.format));
+    return cover;
   }
 
   static void on_progress(guestfs_h*, void* opaque, std::uint64_t, int, int, const char*, std::size_t,

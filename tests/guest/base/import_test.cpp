@@ -187,7 +187,9 @@ TEST_F(Import, TakesARawDiskThatPretendsToBeAQcow2WithABackingFileForWhatItIs) {
   EXPECT_EQ(refusal(disk), "needs a backing file");
   ImportOptions raw = options(disk);
   raw.format = "raw";
-  EXPECT_EQ(import_disk(raw, runner_, status_).layout, layout);
+  const Base base = import_disk(raw, runner_, status_);
+  EXPECT_EQ(base.layout, layout);
+  EXPECT_EQ(io::read_file(base.boot(), 1_GiB).substr(0, 4), "QFI\xfb");
 }
 
 }  // namespace
