@@ -138,9 +138,11 @@ int leave_mounts_behind() {
 
 /// APT's words when it got no answer; anything else (a signature, a package) is no matter of the network.
 bool is_network_failure(const std::string& said) {
-  constexpr std::array<std::string_view, 5> kWords = {"Temporary failure resolving", "Could not resolve", "Could not connect",
-                                                      "Connection timed out", "Connection failed"};
-  return std::ranges::any_of(kWords, [&said](std::string_view words) { return said.find(words) != std::string::npos; });
+  constexpr std::array<std::string_view, 5> kWords = {"Temporary failure resolving", "Could not resolve",
+                                                      "Could not connect", "Connection timed out",
+                                                      "Connection failed"};
+  return std::ranges::any_of(
+      kWords, [&said](std::string_view words) { return said.find(words) != std::string::npos; });
 }
 
 void run_mmdebstrap(const MmdebstrapRequest& request, const fs::path& work, CommandRunner& runner,
@@ -160,7 +162,8 @@ void run_mmdebstrap(const MmdebstrapRequest& request, const fs::path& work, Comm
   if (result.succeeded()) return;
   const std::string failure = command_error(command, result).what();
   if (!is_network_failure(result.err)) throw Error(ExitCode::step_failed, "{}", failure);
-  throw Error(ExitCode::network, "{}", failure).set_hint("check the network and the package sources of this host, or name another --mirror");
+  throw Error(ExitCode::network, "{}", failure)
+      .set_hint("check the network and the package sources of this host, or name another --mirror");
 }
 
 std::string fstab(const DiskLayout& layout) {
