@@ -12,6 +12,8 @@ struct Cache {
   [[nodiscard]] std::filesystem::path downloads() const { return root / "downloads"; }
   /// Package files and lists, verified by APT on each use.
   [[nodiscard]] std::filesystem::path packages() const { return root / "downloads" / "packages"; }
+  /// Where libguestfs keeps its appliance between runs.
+  [[nodiscard]] std::filesystem::path appliance() const { return root / "appliance"; }
   /// Where trees are unpacked and disks are written; swept at start.
   [[nodiscard]] std::filesystem::path work() const { return root / "work"; }
 };
@@ -19,7 +21,8 @@ struct Cache {
 /// Where the cache is; makes nothing.
 [[nodiscard]] Cache find_cache();
 
-/// Makes the folders and sweeps what dead runs left. Throws Error (host unfit) if the cache belongs to another user, is a
+/// Makes the folders, sweeps what dead runs left, and tells libguestfs where to keep its appliance (LIBGUESTFS_CACHEDIR,
+/// unless that is set). Throws Error (host unfit) if the cache belongs to another user, is a
 /// link, or may be written by others: what lies in it becomes part of images.
 [[nodiscard]] Cache open_cache();
 

@@ -101,6 +101,12 @@ def calls_of(deployment, tmp_path):
     return int(count.read_text())
 
 
+def is_in_use(path):
+    """A certificate or public key without its private key is half of a pair that was never given to anybody."""
+    secrets = {".crt": path.with_suffix(".key"), ".pub": path.with_suffix("")}
+    return path.parent.parent.name in ("demo.vault", "machines") and secrets.get(path.suffix, path).exists()
+
+
 @pytest.mark.parametrize("action, statuses", [("enospc", {5}), ("eio", {1}), ("kill", {-9})])
 def test_a_fault_at_every_change_of_the_disk_loses_nothing(deployment, tmp_path, action, statuses):
     """Every write, sync, rename and spawn of a seed run from an empty vault fails once; afterwards the same command works,
@@ -118,7 +124,7 @@ def test_a_fault_at_every_change_of_the_disk_loses_nothing(deployment, tmp_path,
         if result.returncode == 0:
             continue  # a fault where failing is harmless, such as sweeping
         assert result.returncode in statuses, (number, result.stderr)
-        before = {str(p): digest(p) for p in folder.rglob("*") if p.is_file() and p.name[0] != "." and "vault" in str(p)}
+        before = {str(p): digest(p) for p in folder.rglob("*") if p.is_file() and p.name[0] != "." and is_in_use(p)}
         size = torn.stat().st_size if torn.exists() else None
         again = seed(environment, folder / "out")
         assert again.returncode == 0, (number, again.stderr)
