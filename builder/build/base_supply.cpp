@@ -13,14 +13,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-GuestfsOptions::Acceleration acceleration(const Cache& cache, CommandRunner& runner, Status& status) {
-  const KvmVerdict verdict = probe_kvm({.cache = cache.root}, runner, status);
-  return verdict.works == KvmVerdict::Works::yes ? GuestfsOptions::Acceleration::automatic : GuestfsOptions::Acceleration::none;
-}
-
 Base import_file(const fs::path& disk, const std::string& name, const Cache& cache, CommandRunner& runner, Status& status) {
   return import_disk({.disk = disk, .name = name, .bases = cache.bases(), .work = cache.work(),
-                      .acceleration = acceleration(cache, runner, status)},
+                      .acceleration = guestfs_acceleration(cache, runner, status)},
                      runner, status);
 }
 
@@ -34,7 +29,7 @@ std::optional<Base> find_local(const fs::path& disk, const Cache& cache) {
 Base make_base(const std::string& name, const Cache& cache, const BaseOptions& options, CommandRunner& runner, Status& status) {
   if (name == "bootstrap") {
     return bootstrap({.bases = cache.bases(), .work = cache.work(), .mirror = options.mirror,
-                      .acceleration = acceleration(cache, runner, status)},
+                      .acceleration = guestfs_acceleration(cache, runner, status)},
                      runner, status);
   }
   if (const BaseSource* source = find_source(name)) {
@@ -47,6 +42,11 @@ Base make_base(const std::string& name, const Cache& cache, const BaseOptions& o
 }
 
 }  // namespace
+
+GuestfsOptions::Acceleration guestfs_acceleration(const Cache& cache, CommandRunner& runner, Status& status) {
+  const KvmVerdict verdict = probe_kvm({.cache = cache.root}, runner, status);
+  return verdict.works == KvmVerdict::Works::yes ? GuestfsOptions::Acceleration::automatic : GuestfsOptions::Acceleration::none;
+}
 
 Base provide_base(const std::string& name, const Cache& cache, const BaseOptions& options, CommandRunner& runner, Status& status) {
   const bool is_local_disk = name.find('/') != std::string::npos;

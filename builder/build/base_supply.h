@@ -6,6 +6,7 @@
 #include "base/fetch.h"
 #include "build/cache.h"
 #include "util/command.h"
+#include "util/guestfs.h"
 #include "util/status.h"
 
 namespace imgbuild {
@@ -16,6 +17,9 @@ struct BaseOptions {
   std::string mirror = {};      ///< package mirror for bootstrap; empty: this host's
   enum class Refresh { no, yes } refresh = Refresh::no;  ///< make it anew though the cache has it
 };
+
+/// How the libguestfs appliance is to be started here: not with a KVM that does not work.
+[[nodiscard]] GuestfsOptions::Acceleration guestfs_acceleration(const Cache& cache, CommandRunner& runner, Status& status);
 
 /// The base named (bootstrap, a published one, or the path of a disk image): from the cache, or made and put there.
 /// Throws Error: network, verification failed, bad input (no such base, a disk that can't be used), host unfit.

@@ -4,9 +4,9 @@
 
 #include "base/source.h"
 #include "build/base_supply.h"
+#include "build/unprivileged.h"
 #include "cli/commands.h"
 #include "cli/deployment_options.h"
-#include "tree/user_namespace.h"
 #include "util/error.h"
 #include "util/suggest.h"
 
@@ -43,8 +43,9 @@ void list(Session& session) {
 
 void provide(Session& session, const std::string& name, BaseOptions options) {
   options.refresh = BaseOptions::Refresh::yes;
-  enter_user_namespace();
-  print_base(session, provide_base(name, open_cache(), options, session.runner(), session.status()));
+  const Cache cache = open_cache();
+  enter_build_namespace(cache, Appliance::used, session.runner(), session.status());
+  print_base(session, provide_base(name, cache, options, session.runner(), session.status()));
 }
 
 void fetch_published(Session& session, const BaseCommandOptions& options) {

@@ -3,9 +3,9 @@
 #include "build/builder.h"
 #include "build/host_needs.h"
 #include "build/seeds.h"
+#include "build/unprivileged.h"
 #include "cli/commands.h"
 #include "cli/deployment_options.h"
-#include "tree/user_namespace.h"
 
 namespace imgbuild {
 namespace fs = std::filesystem;
@@ -50,8 +50,11 @@ void run(Session& session, RecipeOptions options) {
   if (options.dry_run) return print_plan(session, plan);
   options.build.backend = require_host(plan, find_cache(), session.runner(), session.status());
   options.build.proxy = options.build.base.fetch.proxy;
-  if (options.build.backend == TreeBackend::native_unprivileged) enter_user_namespace();
   const Cache cache = open_cache();
+  const bool has_base = load_base(cache.bases(), plan.base, BaseCheck::record).has_value();
+  if (options.build.backend == TreeBackend::native_unprivileged) {
+    enter_build_namespace(cache, has_base ? Appliance::unused : Appliance::used, session.runner(), session.status());
+  }
   const BuiltImage image = build_image(plan, cache, options.build, session.runner(), session.status());
   const std::vector<fs::path> seeds = write_seeds(project, plan, session.status());
   print_results(session, image, seeds);

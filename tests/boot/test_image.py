@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import stat
 import subprocess
@@ -199,3 +200,32 @@ def test_a_full_output_disk_is_said_and_nothing_stays(built, tmp_path):
     assert result.returncode == 5, result.stderr
     assert "hint: " in result.stderr
     assert "qcow2" not in result.stdout
+
+
+@pytest.fixture
+def scratch_user():
+    """A user with sub-ids and nothing else."""
+    name = f"imgbuild{os.getpid()}"
+    subprocess.run(["useradd", "--create-home", name], check=True)
+    yield name
+    subprocess.run(["userdel", "--remove", name], check=True, capture_output=True)
+
+
+def test_without_root_the_same_bytes_come_out(built, scratch_user):
+    home = pathlib.Path("/home") / scratch_user
+    project = home / "project"
+    project.mkdir()
+    for name in ("recipes", "overlays", "cidata"):
+        shutil.copytree(imgbuild.ROOT / name, project / name, symlinks=True, ignore=shutil.ignore_patterns("*.vault"))
+    for name in ("imgbuild", "mke2fs_preload.so"):
+        shutil.copy(imgbuild.BUILD / name, home / name)
+    shutil.copytree(imgbuild.CACHE / "imgbuild" / "bases", home / ".cache" / "imgbuild" / "bases")
+    environment = imgbuild.write_environment(home, built.public_key)
+    subprocess.run(["chown", "-R", f"{scratch_user}:", home], check=True)
+    (home / ".cache" / "imgbuild").chmod(0o700)
+    result = subprocess.run(["su", scratch_user, "-c", f"cd && IMGBUILD_ROOT=~/project exec ./imgbuild recipe web-master --env {environment} -o out"],
+                            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600)
+    assert result.returncode == 0, result.stderr
+    image = home / "out" / "demo" / "web-master.qcow2"
+    assert digest(image) == digest(built.image)
+    assert image.owner() == scratch_user
