@@ -58,7 +58,7 @@ void FolderGuest::copy_folder_in(const fs::path& folder, const std::string& path
 std::vector<FolderItem> folder_items(const fs::path& folder) {
   std::vector<FolderItem> items;
   for (const TreeEntry& entry : list_tree(RootFolder(folder))) {
-    if (entry.path.empty() || entry.path.find("__pycache__") != std::string::npos) continue;
+    if (entry.path.empty() || is_python_cache(entry.path)) continue;
     const mode_t mode = entry.status.st_mode;
     if (S_ISDIR(mode)) {
       items.push_back({entry.path, FolderItem::Kind::folder});

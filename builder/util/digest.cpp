@@ -64,9 +64,15 @@ std::string sha256_file(const fs::path& path) {
   return hash.hex();
 }
 
+bool is_python_cache(const fs::path& path) {
+  return std::find(path.begin(), path.end(), "__pycache__") != path.end();
+}
+
 std::string sha256_folder(const fs::path& folder) {
   std::vector<fs::path> paths;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) paths.push_back(entry.path());
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!is_python_cache(entry.path().lexically_relative(folder))) paths.push_back(entry.path());
+  }
   std::sort(paths.begin(), paths.end(),
             [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });
   Sha256 hash;

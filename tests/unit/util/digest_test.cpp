@@ -38,6 +38,15 @@ TEST(FolderDigest, SeesContentNamesModesAndLinks) {
   EXPECT_NE(renamed, linked);
 }
 
+TEST(FolderDigest, LeavesPythonsCachesOut) {
+  const io::TemporaryDirectory folder(fs::temp_directory_path(), "digest-test");
+  io::write_file(folder.path() / "a.py", "1", 0644);
+  const std::string original = sha256_folder(folder.path());
+  io::make_directories(folder.path() / "__pycache__", 0755);
+  io::write_file(folder.path() / "__pycache__" / "a.cpython-311.pyc", "2", 0644);
+  EXPECT_EQ(sha256_folder(folder.path()), original);
+}
+
 TEST(Base64, PadsToWholeGroups) {
   EXPECT_EQ(to_base64(""), "");
   EXPECT_EQ(to_base64("a"), "YQ==");
