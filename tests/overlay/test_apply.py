@@ -18,9 +18,9 @@ def test_the_first_run_writes_every_file_of_the_role(host):
     assert [c for c in changes if c.startswith("wrote ")] == [
         "wrote /etc/hostname", "wrote /etc/hosts", "wrote /etc/timezone", "wrote /etc/localtime",
         "wrote /etc/appliance/role.nft", "wrote /etc/nftables.conf", "wrote /etc/ssh/authorized_keys.d/ops",
-        "wrote /etc/ssh/sshd_config.d/11-appliance-keys.conf", "wrote /etc/nginx/nginx.conf",
-        "wrote /etc/postgresql/15/main/conf.d/appliance.conf", "wrote /etc/postgresql/15/main/server.crt",
-        "wrote /etc/postgresql/15/main/server.key", "wrote /etc/postgresql/15/main/pg_hba.conf"]
+        "wrote /etc/ssh/sshd_config.d/11-appliance-keys.conf", "wrote /etc/postgresql/15/main/conf.d/appliance.conf",
+        "wrote /etc/postgresql/15/main/pg_hba.conf", "wrote /etc/nginx/nginx.conf", "wrote /etc/postgresql/15/main/server.crt",
+        "wrote /etc/postgresql/15/main/server.key"]
 
 
 def test_the_second_run_changes_nothing(host, commands):

@@ -24,6 +24,13 @@ def test_a_good_file_gives_all_values():
     assert found.ops == ("192.168.50.1/32", "2001:db8::/64")
 
 
+def test_node_ids_keys_and_load_balancers_are_read():
+    text = with_change('private_ip: "192.168.50.5"}', f'private_ip: "192.168.50.5", node_id: 2, ssh: {{host: "{KEY}", postgres: "{KEY}"}}}}')
+    found = environment.parse(text.replace('"2001:db8::/64"]}', '"2001:db8::/64"], load_balancers: ["203.0.113.8/29"]}'))
+    assert found.machines[1] == environment.Machine("prod-s2", "web-slave", "192.168.50.5", node_id=2, ssh={"host": KEY, "postgres": KEY})
+    assert found.load_balancers == ("203.0.113.8/29",)
+
+
 def test_printing_an_environment_shows_no_setting():
     assert PASSWORD not in repr(environment.parse(ENVIRONMENT))
 
@@ -48,6 +55,14 @@ def test_printing_an_environment_shows_no_setting():
     ('private_ip: "192.168.50.5"', 'private_ip: "192.168.50.400"',
      "env.yml:11:54: machines[1].private_ip: must be an IP address such as 192.168.50.4, is '192.168.50.400'"),
     ('private_ip: "192.168.50.5"', 'private_ip: "192.168.50.4"', "env.yml:11:5: machines[1].private_ip: '192.168.50.4' is there twice"),
+    ('private_ip: "192.168.50.5"', 'private_ip: "192.168.50.5", node_id: 0',
+     "env.yml:11:79: machines[1].node_id: must be a number from 1 to 1000000, is '0'"),
+    ('private_ip: "192.168.50.5"', 'private_ip: "192.168.50.5", node_id: 0x10',
+     "env.yml:11:79: machines[1].node_id: must be a number from 1 to 1000000, is '0x10'"),
+    ('private_ip: "192.168.50.5"', 'private_ip: "192.168.50.5", node_id: "2"', "env.yml:11:79: machines[1].node_id: must be a number"),
+    ('private_ip: "192.168.50.5"', 'private_ip: "192.168.50.5", ssh: {Host: "x"}',
+     "env.yml:11:82: machines[1].ssh.Host: must be one public ssh key in one line, is 'x'\n"
+     "env.yml:11:82: machines[1].ssh: 'Host' must be 'host' or the name of a user"),
     ("director: true", 'director: "true"', "env.yml:12:80: machines[2].director: must be true or false"),
     ('machine: {name: "prod-s1"', 'machine: {name: "prod-s9"',
      "env.yml:7:10: machine: 'prod-s9' is not in 'machines' with the same role and private_ip"),

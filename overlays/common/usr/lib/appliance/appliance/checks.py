@@ -31,10 +31,17 @@ def run(host, environment, role):
     if any(row.get("tls") for row in role.listen):
         rows.append(("https shows our certificate", lambda: https(host, environment)))
     for row in role.databases:
-        password = environment.settings[row["password"]]
-        rows.append((f"database {row['name']} takes its password", lambda n=row["name"], p=password: database(host, n, p)))
-        rows.append((f"database {row['name']} refuses others", lambda n=row["name"]: refuses(host, n)))
+        rows += _database_rows(host, environment, row)
     return [Result(name, _problem(check)) for name, check in rows]
+
+
+def _database_rows(host, environment, row):
+    name = row["name"]
+    if "password" not in row:
+        return [(f"database {name} takes its user", lambda: database(host, name, None))]
+    password = environment.settings[row["password"]]
+    return [(f"database {name} takes its password", lambda: database(host, name, password)),
+            (f"database {name} refuses others", lambda: refuses(host, name))]
 
 
 def units(host, role):
@@ -44,8 +51,8 @@ def units(host, role):
 
 
 def ports(role):
-    """TCP ports that must answer on the loopback address."""
-    return sorted({row["port"] for row in role.listen if row.get("protocol", "tcp") == "tcp"})
+    """TCP ports that must answer on the loopback address; a payload's may come later or not at all."""
+    return sorted({row["port"] for row in role.listen if row.get("protocol", "tcp") == "tcp" and not row.get("payload")})
 
 
 def firewall(host):

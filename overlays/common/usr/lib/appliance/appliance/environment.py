@@ -6,13 +6,13 @@
     timezone: "UTC"
     seed: "web"                        # the recipe's `seed:` name
     instance: "prod-s1-0123456789ab"
-    machine: {name, role, private_ip, public_ip?, director?}
-    network: {internal, ops: [network, ...]}
-    machines: [{name, role, private_ip, public_ip?, director?, external?}, ...]
+    machine: {name, role, private_ip, public_ip?, director?, node_id?}
+    network: {internal, ops: [network, ...], load_balancers?: [network, ...]}
+    machines: [{name, role, private_ip, public_ip?, director?, external?, node_id?, ssh?: {host: key, USER: key, ...}}, ...]
     users: [{name, ssh_authorized_keys: [key, ...]}]
     settings: {name: "value", ...}     # may be secret: no message ever shows one
 """
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import values
 from .errors import ApplianceError
@@ -23,6 +23,8 @@ PATH = "/etc/appliance/env.yml"
 TOP_KEYS = ("version", "deployment", "domain", "timezone", "seed", "instance", "machine", "network", "machines",
             "users", "settings")
 MACHINE_KEYS = ("name", "role", "private_ip")
+OWN_KEYS = ("public_ip", "director", "node_id")
+LISTED_KEYS = (*OWN_KEYS, "external", "ssh")
 MACHINE_RULES = {"name": values.hostname, "role": values.word, "private_ip": values.address, "public_ip": values.address}
 
 
@@ -34,6 +36,8 @@ class Machine:
     public_ip: str = ""
     director: bool = False
     external: bool = False
+    node_id: int = 0                          # repmgr's number of a web node, 0: none
+    ssh: dict = field(default_factory=dict)   # public ssh keys: `host`, and each user that logs in elsewhere
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Environment:
     machine: Machine
     internal: str
     ops: tuple
+    load_balancers: tuple
     machines: tuple
     users: tuple
     settings: dict
@@ -91,8 +96,8 @@ class _Reader:
         top = self.document.mapping(self.document.root, "environment", TOP_KEYS)
         if "version" in top:
             self.version(top["version"])
-        network = self.document.mapping(top["network"], "network", ("internal", "ops")) if "network" in top else {}
-        machine = self.machine(top["machine"], "machine", ("public_ip", "director")) if "machine" in top else None
+        network = self.document.mapping(top["network"], "network", ("internal", "ops"), ("load_balancers",)) if "network" in top else {}
+        machine = self.machine(top["machine"], "machine", OWN_KEYS) if "machine" in top else None
         machines = self.machines(top, machine)
         return Environment(
             deployment=self.field(top, "deployment", values.hostname),
@@ -103,6 +108,7 @@ class _Reader:
             machine=machine,
             internal=self.field(network, "internal", values.network, "network."),
             ops=self.texts(network, "ops", values.network, "network."),
+            load_balancers=self.texts(network, "load_balancers", values.network, "network."),
             machines=machines,
             users=self.users(top),
             settings=self.settings(top))
@@ -140,15 +146,35 @@ class _Reader:
         found = self.document.mapping(node, where, MACHINE_KEYS, optional)
         fields = {key: self.text(found[key], f"{where}.{key}", rule)
                   for key, rule in MACHINE_RULES.items() if key in found}
-        return Machine(**{key: fields.get(key, "") for key in MACHINE_RULES},
-                       director=self.flag(found, "director", where), external=self.flag(found, "external", where))
+        return Machine(**{key: fields.get(key, "") for key in MACHINE_RULES}, node_id=self.number(found, "node_id", where),
+                       director=self.flag(found, "director", where), external=self.flag(found, "external", where),
+                       ssh=self.ssh(found, where))
+
+    def number(self, nodes, key, where):
+        """A number from 1 on, or 0 if there is none."""
+        if key not in nodes:
+            return 0
+        text = self.document.scalar(nodes[key], f"{where}.{key}", "int")
+        if text is not None and not values.is_count(text):
+            self.document.problem(nodes[key], f"{where}.{key}: must be a number from 1 to 1000000, is '{text}'")
+        return int(text) if text and values.is_count(text) else 0
+
+    def ssh(self, nodes, where):
+        if "ssh" not in nodes:
+            return {}
+        entries = self.document.entries(nodes["ssh"], f"{where}.ssh")
+        for key, node in entries.items():
+            if not values.WORD.fullmatch(key):
+                self.document.problem(node, f"{where}.ssh: '{key}' must be 'host' or the name of a user")
+        return {key: self.text(node, f"{where}.ssh.{key}", values.ssh_key) for key, node in entries.items()}
 
     def machines(self, top, own):
         nodes = self.document.items(top["machines"], "machines") if "machines" in top else []
-        machines = tuple(self.machine(node, f"machines[{index}]", ("public_ip", "director", "external"))
+        machines = tuple(self.machine(node, f"machines[{index}]", LISTED_KEYS)
                          for index, node in enumerate(nodes))
         self.unique(nodes, machines, "name")
         self.unique(nodes, machines, "private_ip")
+        self.unique(nodes, machines, "node_id")
         if own and nodes and (own.name, own.role, own.private_ip) not in [(m.name, m.role, m.private_ip) for m in machines]:
             self.document.problem(top["machine"], f"machine: '{own.name}' is not in 'machines' with the same role and private_ip")
         return machines

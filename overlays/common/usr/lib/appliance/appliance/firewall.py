@@ -1,8 +1,8 @@
 """The firewall matrix: from a role's `listen` table and the machines of the environment to plain rules.
 
-A row is {port, protocol?, from: [SOURCE, ...], open?: always}. A SOURCE is `world`, `ops`, `internal` or a group of
+A row is {port, protocol?, from: [SOURCE, ...], open?: always, loopback?: true}. A SOURCE is `world`, `ops`, `internal` or a group of
 roles; a group means the /32 (or /128) of each other machine in it. Rows without `open: always` stay behind the
-fence until the machine is ready.
+fence until the machine is ready. A row with `loopback: true` opens nothing, for the loopback interface always is.
 """
 import ipaddress
 
@@ -11,7 +11,7 @@ def rules(role, environment, fenced):
     """nft rule texts of the rows that are behind the fence or not; in the table's order, without repetition."""
     found = []
     for row in role.listen:
-        if (row.get("open") != "always") == fenced:
+        if (row.get("open") != "always") == fenced and not row.get("loopback"):
             found += _row_rules(row, role, environment)
     return list(dict.fromkeys(found))
 

@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import time
+from contextlib import contextmanager
 
 from . import scram
 from .errors import ApplianceError
@@ -62,20 +63,21 @@ def ensure_cluster(host):
 def ensure_databases(host, databases, settings):
     """Makes databases and their login roles, sets passwords that differ; returns what it changed, as sentences.
 
-    `databases` are rows {name, password: name of a setting}. Only SCRAM verifiers are sent, on standard input.
+    `databases` are rows {name, password?: name of a setting}; without one its role gets in by the socket alone, as the
+    user of the same name. Only SCRAM verifiers are sent, on standard input.
     """
     verifiers, present = _present(host)
     changes = []
     statements = []
     for row in databases:
-        name, password = row["name"], settings[row["password"]]
+        name, secret = row["name"], secret_of(row, settings)
         if not NAME.fullmatch(name):
             raise ApplianceError(f"database '{name}': must be a word of lower-case letters, digits and '_'")
         if name not in verifiers:
             statements.append(f'CREATE ROLE "{name}" LOGIN;')
             changes.append(f"made database role {name}")
-        if not scram.matches(password, verifiers.get(name, "")):
-            statements.append(f"ALTER ROLE \"{name}\" PASSWORD '{scram.verifier(password)}';")
+        if secret is not None and not scram.matches(secret, verifiers.get(name, "")):
+            statements.append(f"ALTER ROLE \"{name}\" PASSWORD '{scram.verifier(secret)}';")
             changes.append(f"set the password of database role {name}")
         if name not in present:
             statements.append(f'CREATE DATABASE "{name}" OWNER "{name}" TEMPLATE template0 ENCODING \'UTF8\' LOCALE \'C.UTF-8\';')
@@ -88,6 +90,11 @@ def ensure_databases(host, databases, settings):
     return changes
 
 
+def secret_of(row, settings):
+    """The password of a row of `databases`, or None if its role has none."""
+    return settings[row["password"]] if "password" in row else None
+
+
 def wait_until_up(host, seconds=120, sleep=time.sleep):
     """Waits until the server takes connections. Throws ApplianceError after `seconds`."""
     for _ in range(seconds):
@@ -97,24 +104,41 @@ def wait_until_up(host, seconds=120, sleep=time.sleep):
     raise ApplianceError(f"{unit(host)}: takes no connections after {seconds} s")
 
 
-def login(host, database, password):
-    """What the server says about itself to role `database`, logged in over TCP with `password`: (version, encoding).
+WHO = ("SELECT current_setting('server_version'), pg_encoding_to_char(encoding) FROM pg_database"
+       " WHERE datname = current_database()")
 
-    The password goes to psql in a memory file, so neither arguments nor environment hold it.
+
+def login(host, database, password):
+    """What the server says about itself to role `database`: (version, encoding).
+
+    With a password over TCP; without one over the socket, as the user of the same name. The password goes to psql in a
+    memory file, so neither arguments nor environment hold it.
     """
+    ask = [_program(host, "psql"), "-X", "-w", "-A", "-t", "-q", "-c", WHO]
+    if password is None:
+        said = host.command(["runuser", "-u", database, "--", *ask, f"dbname={database} connect_timeout=10"])
+        return tuple(said.strip().split("|"))
+    with pgpass(password) as (path, handle):
+        connection = f"host=127.0.0.1 dbname={database} user={database} connect_timeout=10 sslmode=require passfile={path}"
+        said = host.command([*ask, connection], pass_fds=(handle,))
+    return tuple(said.strip().split("|"))
+
+
+@contextmanager
+def pgpass(password):
+    """(path, descriptor) of a password file in memory, for libpq's `passfile`; pass the descriptor on to the child."""
     handle = os.memfd_create("pgpass", 0)
     try:
         os.fchmod(handle, 0o600)
-        escaped = password.replace("\\", "\\\\").replace(":", "\\:")
-        os.write(handle, f"*:*:*:*:{escaped}\n".encode("ascii"))
-        connection = (f"host=127.0.0.1 dbname={database} user={database} connect_timeout=10 sslmode=require "
-                      f"passfile=/proc/self/fd/{handle}")
-        said = host.command([_program(host, "psql"), "-X", "-w", "-A", "-t", "-q", "-c", "SELECT current_setting('server_version'),"
-                             " pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()",
-                             connection], pass_fds=(handle,))
+        os.write(handle, f"*:*:*:*:{escaped(password)}\n".encode("ascii"))
+        yield f"/proc/self/fd/{handle}", handle
     finally:
         os.close(handle)
-    return tuple(said.strip().split("|"))
+
+
+def escaped(password):
+    """As a field of a password file."""
+    return password.replace("\\", "\\\\").replace(":", "\\:")
 
 
 def _versions(host, folder, evidence):

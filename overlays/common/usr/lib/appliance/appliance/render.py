@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import jinja2
 
-from . import firewall, postgres
+from . import firewall, postgres, primary
 from .errors import ApplianceError
 
 TEMPLATES = "/usr/lib/appliance/templates"
@@ -48,6 +48,7 @@ def stale(host, role, made):
 def _context(host, environment, role):
     context = {"env": environment, "machine": environment.machine, "role": role.name, "groups": role.groups,
                "group": role.group_of(environment.machine), "ipv6": host.has_ipv6(),
+               "primary": primary.machine(host, environment),
                "open_rules": firewall.rules(role, environment, fenced=False),
                "fenced_rules": firewall.rules(role, environment, fenced=True),
                "peers": lambda group: firewall.peers(role, environment, group), "databases": role.databases}

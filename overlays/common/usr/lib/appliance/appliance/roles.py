@@ -1,6 +1,7 @@
 """Role descriptions: which files, databases, services and ports make a machine of a role. Data, so a new role is a file.
 
-/usr/lib/appliance/common.yml holds what every role has, /usr/lib/appliance/roles.d/ROLE.yml the rest; lists are joined.
+/usr/lib/appliance/common.yml holds what every role has, roles.d/ROLE.yml the rest; `include: [NAME]` takes in parts/NAME.yml.
+Lists are joined: common, then the parts in their order, then the role's own.
 README.md in overlays/ describes each key.
 """
 import json
@@ -13,7 +14,7 @@ from .errors import ApplianceError
 
 FOLDER = "/usr/lib/appliance"
 IMAGE = f"{FOLDER}/image.json"
-LISTS = ("files", "listen", "units", "databases")
+LISTS = ("settings", "files", "listen", "units", "databases")
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,17 @@ def load(host, name):
         raise ApplianceError(f"{FOLDER}/roles.d/{name}.yml: there is none: this image cannot be a '{name}'")
     common = yaml.safe_load(host.read(f"{FOLDER}/common.yml"))
     own = yaml.safe_load(text)
-    lists = {key: tuple(common.get(key, []) + own.get(key, [])) for key in LISTS}
-    return Role(name=name, groups=common["groups"], settings=tuple(own.get("settings", [])), **lists)
+    sources = [common, *(_part(host, part) for part in own.get("include", [])), own]
+    lists = {key: tuple(row for source in sources for row in source.get(key, [])) for key in LISTS}
+    return Role(name=name, groups=common["groups"], **lists)
+
+
+def _part(host, name):
+    path = f"{FOLDER}/parts/{name}.yml"
+    text = host.read_or_none(path)
+    if text is None:
+        raise ApplianceError(f"{path}: there is none: an overlay is missing in this image")
+    return yaml.safe_load(text)
 
 
 def check_settings(role, environment, where):

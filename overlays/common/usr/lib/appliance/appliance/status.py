@@ -10,7 +10,7 @@ def facts(host, environment, role):
     """role, version, plan, ready, units (name → state), database (name → up or down), checked (UTC). No secret, no name."""
     image = roles.image(host)
     units = {unit: _state(host, unit) for unit in checks.units(host, role)}
-    databases = {row["name"]: _login(host, row["name"], environment.settings[row["password"]]) for row in role.databases}
+    databases = {row["name"]: _login(host, row["name"], postgres.secret_of(row, environment.settings)) for row in role.databases}
     is_well = all(state == "active" for state in units.values()) and all(state == "up" for state in databases.values())
     return {"role": role.name, "version": image["built_with"], "plan": image["plan"],
             "ready": is_well and host.exists(progress.READY), "units": units, "database": databases,

@@ -9,6 +9,7 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 WORD = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 ZONE = re.compile(r"[A-Za-z0-9+_-]+(/[A-Za-z0-9+_-]+){0,2}")
 TOKEN = re.compile(r"[A-Za-z0-9._-]{1,128}")
+COUNT = re.compile(r"[1-9][0-9]{0,5}|1000000")
 SSH_KEY = re.compile(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)"
                      r" [A-Za-z0-9+/]{40,}={0,2}( [\x20-\x7e]*)?")
 
@@ -52,6 +53,11 @@ def timezone(text):
 
 def ssh_key(text):
     return _matching(SSH_KEY, text, "must be one public ssh key in one line")
+
+
+def is_count(text):
+    """Whether this is a plain decimal number from 1 to 1000000; YAML has other ways to write one."""
+    return COUNT.fullmatch(text) is not None
 
 
 def password(text):
