@@ -24,15 +24,20 @@ struct Machine {
   enum class Director { no, yes } director = Director::no;
   enum class External { no, yes } external = External::no;  ///< known, but built and kept by somebody else
   std::optional<ByteSize> disk;                             ///< none: the recipe's
-  std::optional<ByteSize> memory;                           ///< none: 2 GiB where we start it ourselves
+  std::optional<ByteSize> memory;                           ///< none: kDefaultMemory
   std::optional<unsigned> cpus;
   KeyOrigin keys = KeyOrigin::seed;  ///< its own, else the environment's
+  std::optional<unsigned> node_id = {};  ///< of a web machine in its database cluster, from 1; none for other roles
 };
 
 /// The role whose machines hold keys that nobody else may hold, two of them not in one vault.
 inline constexpr const char* kAuthorityRole = "authority";
-/// The role that a deployment has at most once.
+/// The role that a deployment has at most once, and the one whose machines follow it.
 inline constexpr const char* kMasterRole = "web-master";
+inline constexpr const char* kSlaveRole = "web-slave";
+
+/// What a machine has where the file does not say.
+inline constexpr ByteSize kDefaultMemory = 2_GiB;
 
 /// A deployment. Read from one file, such as prod.yml; holds no secret unless somebody wrote one into
 /// 'settings'.
@@ -45,6 +50,7 @@ struct Environment {
   std::vector<std::string> ssh_authorized_keys;
   std::string internal_network;              ///< CIDR
   std::vector<std::string> ops_networks;     ///< CIDRs that may ssh in
+  std::vector<std::string> load_balancers;   ///< CIDRs whose word on a client's address is taken; often none
   std::vector<Machine> machines;             ///< in the file's order
   std::map<std::string, Secret> settings;    ///< in canonical form, secrets among them
   KeyOrigin keys = KeyOrigin::seed;          ///< of machines that don't say
@@ -56,5 +62,15 @@ struct Environment {
 
 /// The machine of that name, or nullptr.
 [[nodiscard]] const Machine* find_machine(const Environment& environment, const std::string& name);
+
+/// True for the roles that share a database and its cluster.
+[[nodiscard]] bool is_web(const std::string& role);
+
+/// The MAC address of the machine's interface in the internal network, where we make that interface:
+/// 52:54:00 (QEMU's) and the first three bytes of SHA-256("DEPLOYMENT/NAME/internal").
+[[nodiscard]] std::string internal_mac(const Environment& environment, const Machine& machine);
+
+/// The machine's private address with the prefix length of the internal network: "192.168.50.4/24".
+[[nodiscard]] std::string internal_address(const Environment& environment, const Machine& machine);
 
 }  // namespace imgbuild

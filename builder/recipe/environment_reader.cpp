@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <set>
 
@@ -47,6 +48,7 @@ class EnvironmentReader {
     for (const PlacedMachine& placed : machines) environment_.machines.push_back(placed.machine);
     read_recipes(machines);
     read_settings(fields);
+    for (const PlacedMachine& placed : machines) check_memory(placed);
     return std::move(environment_);
   }
 
@@ -101,6 +103,7 @@ class EnvironmentReader {
     const Node* ops = network.find("ops");
     if (ops != nullptr && ops->kind == yaml::Kind::list && ops->items.empty())
       network.problem("ops", "must hold at least one network, else nobody can log in");
+    environment_.load_balancers = network.texts("load_balancers", rules::kCidr);
     return parse_cidr(environment_.internal_network);
   }
 
@@ -118,13 +121,13 @@ class EnvironmentReader {
     const Node* list = fields.find("machines");
     if (list != nullptr && list->kind == yaml::Kind::list && machines.empty())
       fields.problem("machines", "must hold at least one machine");
+    number_web_machines(machines);
     check_machines(problems_, machines, rules);
     return machines;
   }
 
   /// The recipes of all machines that are built: what their settings are, and how large their disks must be.
   void read_recipes(const std::vector<PlacedMachine>& machines) {
-    std::map<std::string, Recipe> recipes;
     Problems found;
     all_settings_known_ = !machines.empty();
     for (const PlacedMachine& placed : machines) {
@@ -132,16 +135,16 @@ class EnvironmentReader {
       if (machine.external == Machine::External::yes) continue;
       if (machine.role.empty())
         all_settings_known_ = false;
-      else if (recipes.count(machine.role) == 0)
-        recipes.emplace(machine.role, read_recipe(project_, machine.role, found));
+      else if (recipes_.count(machine.role) == 0)
+        recipes_.emplace(machine.role, read_recipe(project_, machine.role, found));
     }
     if (!found.empty()) all_settings_known_ = false;
     for (const Problem& problem : found.sorted()) problems_.all().add(problem);
     for (const PlacedMachine& placed : machines) {
-      const auto recipe = recipes.find(placed.machine.role);
-      if (recipe != recipes.end()) check_disk(placed, recipe->second);
+      const auto recipe = recipes_.find(placed.machine.role);
+      if (recipe != recipes_.end()) check_disk(placed, recipe->second);
     }
-    for (const auto& [role, recipe] : recipes)
+    for (const auto& [role, recipe] : recipes_)
       for (const SettingDeclaration& declaration : recipe.settings) declare(declaration, role);
   }
 
@@ -189,6 +192,35 @@ class EnvironmentReader {
     if (value) environment_.settings.emplace(entry.key, Secret(*std::move(value)));
   }
 
+  /// What a setting of bytes takes of the memory must leave enough of it.
+  void check_memory(const PlacedMachine& placed) {
+    const auto recipe = recipes_.find(placed.machine.role);
+    if (recipe == recipes_.end() || placed.machine.external == Machine::External::yes) return;
+    for (const SettingDeclaration& declaration : recipe->second.settings) {
+      if (!declaration.leaves) continue;
+      const std::optional<ByteSize> value = bytes_of(declaration);
+      const ByteSize memory = placed.machine.memory.value_or(kDefaultMemory);
+      if (!value || (memory >= *value && memory.bytes - value->bytes >= declaration.leaves->bytes)) continue;
+      const Node* given = yaml::find(*placed.node, "memory");
+      problems_.add(given == nullptr ? placed.node->at : given->at,
+                    fmt::format("machine {}: memory: {}{} does not leave {} beside setting '{}' of {}", placed.number,
+                                format_byte_size(memory), given == nullptr ? " (the default)" : "",
+                                format_byte_size(*declaration.leaves), declaration.name, format_byte_size(*value)),
+                    fmt::format("give the machine more memory, or lower '{}' in 'settings'", declaration.name));
+    }
+  }
+
+  /// The setting's value in this environment; none if it has none or a wrong one.
+  [[nodiscard]] std::optional<ByteSize> bytes_of(const SettingDeclaration& declaration) const {
+    const auto given = environment_.settings.find(declaration.name);
+    if (given == environment_.settings.end() && !declaration.default_value) return std::nullopt;
+    const std::string& text =
+        given == environment_.settings.end() ? *declaration.default_value : given->second.reveal();
+    ByteSize size;
+    const bool is_number = std::from_chars(text.data(), text.data() + text.size(), size.bytes).ec == std::errc();
+    return is_number ? std::optional(size) : std::nullopt;  // of another type: said elsewhere
+  }
+
   [[nodiscard]] std::vector<std::string> setting_names() const {
     std::vector<std::string> names;
     for (const auto& [name, declared] : declared_) names.push_back(name);
@@ -198,6 +230,7 @@ class EnvironmentReader {
   const Project& project_;
   FileProblems problems_;
   Environment environment_;
+  std::map<std::string, Recipe> recipes_;  ///< of all roles that are built here
   std::map<std::string, DeclaredSetting> declared_;
   bool all_settings_known_ = false;  ///< no role is unknown, no recipe bad
 };

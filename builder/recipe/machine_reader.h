@@ -31,8 +31,11 @@ struct MachineRules {
 [[nodiscard]] Machine read_machine(FileProblems& problems, const yaml::Node& node, int number,
                                    const MachineRules& rules);
 
-/// What machines must be to each other and to the network: unique names and addresses, inside it, one master,
-/// directors among the authorities, authorities not in one vault.
+/// Gives each web machine that has none its node id: its place among them, from 1.
+void number_web_machines(std::vector<PlacedMachine>& machines);
+
+/// What machines must be to each other and to the network: unique names, addresses and node ids, inside it, one master
+/// where somebody follows it, one director where there are authorities, authorities not in one vault.
 void check_machines(FileProblems& problems, const std::vector<PlacedMachine>& machines,
                     const MachineRules& rules);
 

@@ -148,12 +148,13 @@ class RecipeReader {
       record.at = entry.value.at;
     }
     const Fields fields(problems, record, where, schema::kSetting, where + ": ");
-    SettingDeclaration declaration{.name = entry.key, .type = {}, .default_value = {}, .description = {}};
+    SettingDeclaration declaration{.name = entry.key, .type = {}, .default_value = {}, .description = {}, .leaves = {}};
     declaration.description = fields.text("description", rules::kLine).value_or("");
     const SettingTypeRow* row = read_type(fields);
     if (row == nullptr) return;
     declaration.type = row->type;
     declaration.default_value = read_default(fields, row->type, problems);
+    declaration.leaves = read_leaves(fields, row->type);
     if (!settings_.emplace(entry.key, std::move(declaration)).second)
       problems.add(entry.at, where + ": is declared by an included file already");
   }
@@ -175,6 +176,12 @@ class RecipeReader {
       return read_setting_value(problems, *node, fields.where("default"), type);
     fields.problem("default", "a secret has no default, it would be in every image");
     return std::nullopt;
+  }
+
+  static std::optional<ByteSize> read_leaves(const Fields& fields, SettingType type) {
+    if (fields.find("leaves") == nullptr) return std::nullopt;
+    if (type != SettingType::bytes) fields.problem("leaves", "says nothing but for the type 'bytes'");
+    return read_size(fields, "leaves", 1_MiB, kMostDisk);
   }
 
   const Project& project_;

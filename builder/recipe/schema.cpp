@@ -12,7 +12,8 @@ constexpr Key kRecipeKeys[] = {{"role", required},  {"description", required}, {
                                {"ready", optional}};
 constexpr Key kIncludedKeys[] = {{"include", optional}, {"settings", optional}, {"steps", optional}};
 constexpr Key kReadyKeys[] = {{"timeout", required}};
-constexpr Key kSettingKeys[] = {{"type", required}, {"default", optional}, {"description", optional}};
+constexpr Key kSettingKeys[] = {
+    {"type", required}, {"default", optional}, {"leaves", optional}, {"description", optional}};
 
 constexpr Key kPackagesKeys[] = {{"install", optional}, {"remove", optional}, {"upgrade", optional}};
 constexpr Key kOverlayKeys[] = {{"name", required}};
@@ -27,11 +28,11 @@ constexpr Key kEnvironmentKeys[] = {{"version", required},  {"deployment", requi
                                     {"machines", required}, {"ssh_authorized_keys", required},
                                     {"keys", optional},     {"lab", optional},
                                     {"settings", optional}};
-constexpr Key kNetworkKeys[] = {{"internal", required}, {"ops", required}};
+constexpr Key kNetworkKeys[] = {{"internal", required}, {"ops", required}, {"load_balancers", optional}};
 constexpr Key kMachineKeys[] = {{"name", required},      {"role", required},     {"private_ip", required},
                                 {"public_ip", optional}, {"director", optional}, {"external", optional},
                                 {"disk", optional},      {"memory", optional},   {"cpus", optional},
-                                {"keys", optional}};
+                                {"keys", optional},      {"node_id", optional}};
 
 }  // namespace
 

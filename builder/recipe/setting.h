@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "util/size.h"
+
 namespace imgbuild {
 
 enum class SettingType { string, integer, boolean, fqdn, ip, cidr, port, bytes, duration, secret };
@@ -27,6 +29,7 @@ struct SettingDeclaration {
   std::optional<std::string>
       default_value;        ///< canonical; none: required, but for a secret, which the vault makes
   std::string description;  ///< may be empty
+  std::optional<ByteSize> leaves = {};  ///< of bytes: memory that a machine must have besides the value
 };
 
 /// The values of one machine's declared settings that are no secret, as text in canonical form.

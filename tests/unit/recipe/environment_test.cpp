@@ -70,6 +70,77 @@ TEST_F(EnvironmentReader, AllowsTwoAuthoritiesInAVaultOfALab) {
   EXPECT_EQ(read("lab: true\n" + replaced(text, ", external: true", "")).lab, Environment::Lab::yes);
 }
 
+TEST_F(EnvironmentReader, NumbersTheWebMachinesAndNoOthers) {
+  const Environment environment = read(replaced(kEnvironmentText, "cpus: 2", "node_id: 7"));
+  EXPECT_EQ(environment.machines[0].node_id, 1U);
+  EXPECT_EQ(environment.machines[1].node_id, 7U);
+  EXPECT_EQ(environment.machines[2].node_id, std::nullopt);
+  EXPECT_EQ(read(kEnvironmentText).machines[1].node_id, 2U);
+}
+
+TEST_F(EnvironmentReader, ReadsTheNetworksOfLoadBalancers) {
+  EXPECT_TRUE(read(kEnvironmentText).load_balancers.empty());
+  const std::string text = replaced(kEnvironmentText, "/32]}", "/32], load_balancers: [192.168.50.20/32]}");
+  EXPECT_THAT(read(text).load_balancers, ElementsAre("192.168.50.20/32"));
+}
+
+/// A recipe whose Java takes 512 MiB, and must leave as much.
+class JavaHeap : public EnvironmentReader {
+ public:
+  JavaHeap() {
+    write("recipes/web-slave.yml", replaced(replaced(kPlainRecipeText, "ROLE", "web-slave"), "steps: []",
+                                            "settings: {java_heap: {type: bytes, default: 512 MiB, leaves: 512 MiB}}\nsteps: []"));
+  }
+  std::string complaint_with(const std::string& machine, const std::string& setting = "") {
+    write("prod.yml", replaced(replaced(kEnvironmentText, ", memory: 4 GiB", machine), "title: Election", "title: Election" + setting));
+    return environment_complaint();
+  }
+};
+
+TEST_F(JavaHeap, MayTakeAllButWhatItMustLeave) {
+  EXPECT_EQ(complaint_with(", memory: 1 GiB"), "");
+  EXPECT_EQ(complaint_with("", ", java_heap: 1536 MiB"), "");
+}
+
+TEST_F(JavaHeap, IsRefusedOnAMachineWithLessMemory) {
+  EXPECT_EQ(complaint_with(", memory: 1023 MiB"),
+            "prod.yml:9:72: machine 2: memory: 1023 MiB does not leave 512 MiB beside setting 'java_heap' of 512 MiB");
+}
+
+TEST_F(JavaHeap, IsComparedWithTheMemoryAMachineHasByDefault) {
+  EXPECT_EQ(complaint_with("", ", java_heap: 1537 MiB"),
+            "prod.yml:9:5: machine 2: memory: 2 GiB (the default) does not leave 512 MiB beside setting 'java_heap' of 1.5 GiB");
+}
+
+TEST_F(JavaHeap, IsRefusedIfItIsMoreThanAllMemory) {
+  EXPECT_EQ(complaint_with(", memory: 1 GiB", ", java_heap: 2 GiB"),
+            "prod.yml:9:72: machine 2: memory: 1 GiB does not leave 512 MiB beside setting 'java_heap' of 2 GiB");
+}
+
+TEST_F(JavaHeap, ComesWithTheCure) {
+  (void)complaint_with(", memory: 512 MiB");
+  Problems problems;
+  (void)read_environment(project(), root() / "prod.yml", problems);
+  ASSERT_EQ(problems.sorted().size(), 1U);
+  EXPECT_EQ(problems.sorted().front().hint, "give the machine more memory, or lower 'java_heap' in 'settings'");
+}
+
+TEST_F(EnvironmentReader, AllowsALoneWebMaster) {
+  std::string text = kEnvironmentText;
+  for (const char* name : {"prod-s2", "prod-a1", "prod-a2"}) {
+    const std::size_t begin = text.find("  - {name: " + std::string(name));
+    text.erase(begin, text.find('\n', begin) + 1 - begin);
+  }
+  EXPECT_EQ(read(text).machines.size(), 1U);
+}
+
+TEST(InternalNetwork, GivesAMachineAMacAddressThatFollowsFromItsName) {
+  const Environment environment{.deployment = "prod", .internal_network = "192.168.50.0/24"};
+  EXPECT_EQ(internal_mac(environment, {.name = "prod-s1"}), "52:54:00:08:8f:d4");
+  EXPECT_NE(internal_mac(environment, {.name = "prod-s2"}), internal_mac(environment, {.name = "prod-s1"}));
+  EXPECT_EQ(internal_address(environment, {.private_ip = "192.168.50.4"}), "192.168.50.4/24");
+}
+
 TEST_F(EnvironmentReader, GivesAddressesInCanonicalForm) {
   std::string text = replaced(kEnvironmentText, "192.168.50.0/24", "'fd00:0:0::/64'");
   for (const char* last : {"4", "5", "6", "7"})

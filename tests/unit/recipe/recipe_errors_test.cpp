@@ -8,6 +8,10 @@ namespace {
 /// Each replaces a part of kRecipeText in project_fixture.h.
 const BadInput kCases[] = {
     // clang-format off
+    {"LeavesIsOfNoBytes", "title: {type: string}", "title: {type: string, leaves: 1 GiB}",
+     "recipes/web-master.yml:6:33: setting 'title': leaves: says nothing but for the type 'bytes'"},
+    {"LeavesIsNoSize", "default: 10 MiB", "default: 10 MiB, leaves: all",
+     "recipes/web-master.yml:7:49: setting 'limit': leaves: must be a size such as 10 GiB (units: B, KiB, MiB, GiB, TiB), is 'all'"},
     {"RoleDiffersFromFile", "role: web-master", "role: web-slave",
      "recipes/web-master.yml:1:7: role: must be 'web-master' as the file's name, is 'web-slave'"},
     {"DescriptionIsMissing", "description: election web server\n", "",
@@ -53,7 +57,7 @@ const BadInput kCases[] = {
     {"SettingKeyIsUnknown", "{type: string}", "{type: string, defualt: x}",
      "recipes/web-master.yml:6:25: unknown key 'defualt' in setting 'title', did you mean 'default'?"},
     {"SettingIsList", "{type: string}", "[string]",
-     "recipes/web-master.yml:6:10: setting 'title': must be a map with 'type', 'default', 'description', is a list"},
+     "recipes/web-master.yml:6:10: setting 'title': must be a map with 'type', 'default', 'leaves', 'description', is a list"},
     {"SettingDefaultIsOfOtherType", "default: 10 MiB", "default: 10 MB",
      "recipes/web-master.yml:7:33: setting 'limit': default: must be a size such as 10 GiB (units: B, KiB, MiB, GiB, TiB), is '10 MB'"},
     {"SecretHasDefault", "{type: secret}", "{type: secret, default: hunter2hunter2}",
