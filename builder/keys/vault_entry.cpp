@@ -14,8 +14,9 @@ namespace {
 Error half_present(const fs::path& there, const fs::path& missing) {
   return Error(ExitCode::bad_input, "{}: is there, but '{}', which belongs to it, is not", there.native(),
                missing.filename().native())
-      .set_hint(fmt::format("restore '{}' from your copy, or remove '{}' to have both made anew", missing.native(),
-                            there.native()));
+      .set_hint(fmt::format("restore '{}' from your copy, or remove '{}' and its line in the vault's 'index' to have both "
+                            "made anew",
+                            missing.native(), there.native()));
 }
 
 bool is_name_character(char c) {

@@ -19,7 +19,7 @@ constexpr int kMostCalls = 200;
 std::string fill(const fs::path& path) {
   const Vault vault = Vault::open_or_make(path, {.tls_key = KeyType::ec_p256});
   const MachineKeys keys =
-      vault.machine({.name = "prod-s1", .role = "web-master", .dns_names = {"prod-s1", "vote.example.org"}});
+      vault.machine({.name = "prod-s1", .role = "web-master", .dns_names = {"prod-s1", "vote.example.org"}, .ssh_users = {"postgres"}});
   return vault.secret("password").reveal() + keys.tls->certificate + keys.host.public_key;
 }
 
@@ -29,8 +29,8 @@ std::set<std::string> entries_of(const fs::path& folder) {
   return names;
 }
 
-const std::set<std::string> kComplete{".gitignore", ".lock", "machines", "password", "passwords", "prod-s1", "role",
-                                      "ssh_host_ed25519_key", "ssh_host_ed25519_key.pub", "tls.crt", "tls.key"};
+const std::set<std::string> kComplete{".gitignore", ".lock", "index", "machines", "password", "passwords", "prod-s1", "role",
+                                      "ssh_host_ed25519_key", "ssh_host_ed25519_key.pub", "tls.crt", "tls.key", "ssh", "postgres", "postgres.pub"};
 
 class VaultFault : public ::testing::Test {
  protected:

@@ -26,6 +26,19 @@ class VaultFolder : public ::testing::Test {
     return {.name = name, .role = "authority", .dns_names = {name, "vote.example.org"}};
   }
 
+  static MachineNeeds sharing(const std::string& name, const std::string& role) {
+    return {.name = name,
+            .role = role,
+            .dns_names = {"prod-s1", "prod-s2", "vote.example.org"},
+            .shared_tls = "web",
+            .ssh_users = {"postgres", "ballotbox"}};
+  }
+  std::string lost(const std::string& name) const {
+    return fmt::format("{}: is gone, but this vault had it\nhint: restore it from your copy of the vault; to have a new one made, "
+                       "with which nothing that was made with the old one works, remove its line in '{}'",
+                       entry(name).native(), entry("index").native());
+  }
+
   Vault open() const { return Vault::open_or_make(path_, options()); }
   std::string open_complaint() const {
     return complaint_of([&] { (void)open(); });
@@ -86,11 +99,14 @@ TEST_F(VaultFolder, MakesNoTlsKeyForAMachineThatMakesItsOwn) {
 TEST_F(VaultFolder, IsClosedToOthersWhateverTheUmask) {
   const mode_t old = ::umask(0);
   (void)open().secret("password");
-  (void)open().machine(master());
+  MachineNeeds needs = master();
+  needs.ssh_users = {"postgres"};
+  (void)open().machine(needs);
   ::umask(old);
   EXPECT_EQ(all_entries(),
-            (std::set<std::string>{".gitignore", ".lock", "machines", "machines/prod-s1", "machines/prod-s1/role",
-                                   "machines/prod-s1/ssh_host_ed25519_key", "machines/prod-s1/ssh_host_ed25519_key.pub",
+            (std::set<std::string>{".gitignore", ".lock", "index", "machines", "machines/prod-s1", "machines/prod-s1/role",
+                                   "machines/prod-s1/ssh", "machines/prod-s1/ssh/postgres",
+                                   "machines/prod-s1/ssh/postgres.pub", "machines/prod-s1/ssh_host_ed25519_key", "machines/prod-s1/ssh_host_ed25519_key.pub",
                                    "machines/prod-s1/tls.crt", "machines/prod-s1/tls.key", "passwords",
                                    "passwords/password"}));
   EXPECT_EQ(mode_of(path_), 0700U);
@@ -211,7 +227,7 @@ TEST_F(VaultFolder, NeverReplacesACertificateWhoseKeyIsThere) {
             entry("machines/prod-s1/tls.key").native() +
                 ": is there, but 'tls.crt', which belongs to it, is not\nhint: restore '" +
                 entry("machines/prod-s1/tls.crt").native() + "' from your copy, or remove '" +
-                entry("machines/prod-s1/tls.key").native() + "' to have both made anew");
+                entry("machines/prod-s1/tls.key").native() + "' and its line in the vault's 'index' to have both made anew");
   EXPECT_EQ(io::read_file(entry("machines/prod-s1/tls.key")), key);
 }
 
@@ -222,7 +238,8 @@ TEST_F(VaultFolder, NeverReplacesAHostKeyWhosePublicHalfIsThere) {
             entry("machines/prod-s1/ssh_host_ed25519_key.pub").native() +
                 ": is there, but 'ssh_host_ed25519_key', which belongs to it, is not\nhint: restore '" +
                 entry("machines/prod-s1/ssh_host_ed25519_key").native() + "' from your copy, or remove '" +
-                entry("machines/prod-s1/ssh_host_ed25519_key.pub").native() + "' to have both made anew");
+                entry("machines/prod-s1/ssh_host_ed25519_key.pub").native() +
+                "' and its line in the vault's 'index' to have both made anew");
 }
 
 TEST_F(VaultFolder, RefusesThePublicHalfOfAnotherHostKey) {
@@ -241,8 +258,8 @@ TEST_F(VaultFolder, DoesNotReplaceTheCertificateWhenTheDomainChanges) {
             entry("machines/prod-s1/tls.crt").native() +
                 ": the certificate is for 'prod-s1, vote.example.org', but must be for 'prod-s1, new.example.org'\nhint: "
                 "remove '" +
-                entry("machines/prod-s1/tls.key").native() + "' and '" + entry("machines/prod-s1/tls.crt").native() +
-                "' to have both made anew; every peer must then install the new one");
+                entry("machines/prod-s1/tls.key").native() + "', '" + entry("machines/prod-s1/tls.crt").native() +
+                "' and their line in the vault's 'index' to have both made anew; every peer must then install the new one");
   EXPECT_EQ(io::read_file(entry("machines/prod-s1/tls.crt")), before);
 }
 
@@ -253,7 +270,7 @@ TEST_F(VaultFolder, RefusesToGiveAMachinesKeysToAnotherRole) {
   EXPECT_EQ(machine_complaint(needs),
             entry("machines/prod-s1").native() +
                 ": the keys of 'prod-s1' were made for role 'web-master', but it is to be 'authority'\nhint: remove '" +
-                entry("machines/prod-s1").native() + "' to have new keys made");
+                entry("machines/prod-s1").native() + "' and its lines in the vault's 'index' to have new keys made");
 }
 
 TEST_F(VaultFolder, NeverHoldsTheKeysOfTwoAuthorities) {
@@ -261,7 +278,7 @@ TEST_F(VaultFolder, NeverHoldsTheKeysOfTwoAuthorities) {
   EXPECT_EQ(machine_complaint(authority("prod-a2")),
             path_.native() +
                 ": holds the keys of authority 'prod-a1' and must not hold those of 'prod-a2' too\nhint: mark the machine "
-                "'external: true' and let its trustee build it, or say 'lab: true' for a trial");
+                "'external: true' and let its trustee build it, give it 'keys: machine', or say 'lab: true' for a trial");
   EXPECT_FALSE(fs::exists(entry("machines/prod-a2")));
   EXPECT_NO_THROW((void)open().machine(authority("prod-a1")));
   EXPECT_NO_THROW((void)open().machine(master()));
@@ -273,6 +290,143 @@ TEST_F(VaultFolder, HoldsTheKeysOfTwoAuthoritiesInALab) {
   const Vault vault = Vault::open_or_make(path_, lab);
   (void)vault.machine(authority("prod-a1"));
   EXPECT_NO_THROW((void)vault.machine(authority("prod-a2")));
+}
+
+/// Their TLS keys never come here, so that whoever has the vault can't speak for both.
+TEST_F(VaultFolder, ServesAuthoritiesThatMakeTheirOwnKeys) {
+  for (const char* name : {"prod-a1", "prod-a2"}) {
+    MachineNeeds needs = authority(name);
+    needs.keys = KeyOrigin::machine;
+    EXPECT_FALSE(open().machine(needs).tls.has_value());
+  }
+  EXPECT_NO_THROW((void)open().machine(authority("prod-a1")));
+  EXPECT_NE(machine_complaint(authority("prod-a2")), "");
+}
+
+TEST_F(VaultFolder, RemembersTheAuthorityWhoseFolderIsGone) {
+  (void)open().machine(authority("prod-a1"));
+  fs::remove_all(entry("machines/prod-a1"));
+  EXPECT_EQ(machine_complaint(authority("prod-a2")), lost("machines/prod-a1/role"));
+}
+
+TEST_F(VaultFolder, NeverHoldsTheKeysOfTwoAuthoritiesAfterALab) {
+  VaultOptions lab = options();
+  lab.lab = Environment::Lab::yes;
+  for (const char* name : {"prod-a1", "prod-a2"}) (void)Vault::open_or_make(path_, lab).machine(authority(name));
+  EXPECT_EQ(machine_complaint(authority("prod-a1")),
+            path_.native() +
+                ": holds the keys of authority 'prod-a2' and must not hold those of 'prod-a1' too\nhint: mark the machine "
+                "'external: true' and let its trustee build it, give it 'keys: machine', or say 'lab: true' for a trial");
+}
+
+TEST_F(VaultFolder, GivesAnAuthorityNoSharedKey) {
+  MachineNeeds needs = authority("prod-a1");
+  needs.shared_tls = "authority";
+  EXPECT_EQ(machine_complaint(needs),
+            "authority 'prod-a1' must not share its private key with other machines\nhint: say 'tls: own' in cidata/authority.yml");
+}
+
+TEST_F(VaultFolder, MakesOneKeyForMachinesThatShareIt) {
+  const MachineKeys one = open().machine(sharing("prod-s1", "web-master"));
+  const MachineKeys two = open().machine(sharing("prod-s2", "web-slave"));
+  EXPECT_EQ(one.tls->key.reveal(), two.tls->key.reveal());
+  EXPECT_EQ(one.tls->certificate, two.tls->certificate);
+  EXPECT_EQ(read_certificate(one.tls->certificate, "made").dns_names, sharing("", "").dns_names);
+  EXPECT_NE(one.host.public_key, two.host.public_key);
+  EXPECT_TRUE(fs::exists(entry("shared/web/tls.key")));
+  EXPECT_FALSE(fs::exists(entry("machines/prod-s1/tls.key")));
+}
+
+TEST_F(VaultFolder, MakesAnSshKeyForEachMachineAndAccountOnce) {
+  const MachineKeys made = open().machine(sharing("prod-s1", "web-master"));
+  EXPECT_EQ(made.users.size(), 2U);
+  EXPECT_TRUE(made.users.at("postgres").public_key.ends_with(" postgres@prod-s1")) << made.users.at("postgres").public_key;
+  EXPECT_NE(made.users.at("postgres").private_key.reveal(), made.users.at("ballotbox").private_key.reveal());
+  const MachineKeys read = open().machine(sharing("prod-s1", "web-master"));
+  EXPECT_EQ(read.users.at("postgres").private_key.reveal(), made.users.at("postgres").private_key.reveal());
+  EXPECT_EQ(io::read_file(entry("machines/prod-s1/ssh/postgres.pub")), made.users.at("postgres").public_key + "\n");
+}
+
+TEST_F(VaultFolder, RefusesNamesOfAccountsThatLeadOut) {
+  MachineNeeds needs = master();
+  needs.ssh_users = {"../x"};
+  EXPECT_EQ(machine_complaint(needs), "'../x' cannot be a user's name in the vault");
+}
+
+TEST_F(VaultFolder, NeverMakesAnewWhatItHadAndLost) {
+  (void)open().secret("a_password");
+  const VaultNeeds needs{.passwords = {"a_password"}, .machines = {sharing("prod-s1", "web-master")}};
+  (void)open().machine(needs.machines.front());
+  for (const char* name : {"passwords/a_password", "machines/prod-s1/role", "machines/prod-s1/ssh_host_ed25519_key",
+                           "machines/prod-s1/ssh/postgres", "shared/web/tls.key"}) {
+    const fs::path away = folder_.path() / "away";
+    const fs::path counterpart = std::string(name).ends_with(".key") ? entry("shared/web/tls.crt") : fs::path(entry(name).native() + ".pub");
+    fs::rename(entry(name), away);
+    if (fs::exists(counterpart)) fs::rename(counterpart, away.native() + ".2");
+    EXPECT_EQ(complaint_of([&] { (void)Vault::would_make(path_, needs, options()); }), lost(name));
+    const bool is_password = std::string(name).starts_with("passwords");
+    EXPECT_EQ(is_password ? complaint_of([&] { (void)open().secret("a_password"); }) : machine_complaint(needs.machines.front()),
+              lost(name));
+    EXPECT_FALSE(fs::exists(entry(name)));
+    fs::rename(away, entry(name));
+    if (fs::exists(away.native() + ".2")) fs::rename(away.native() + ".2", counterpart);
+  }
+  EXPECT_TRUE(Vault::would_make(path_, needs, options()).empty());
+}
+
+TEST_F(VaultFolder, MakesAnewWhatAPersonTookOffTheIndex) {
+  const std::string before = open().secret("a_password").reveal();
+  (void)open().secret("b_password");
+  fs::remove(entry("passwords/a_password"));
+  io::write_file(entry("index"), "passwords/b_password\n", 0600);
+  EXPECT_NE(open().secret("a_password").reveal(), before);
+}
+
+TEST_F(VaultFolder, ListsWhatAnOlderVaultHolds) {
+  (void)open().secret("a_password");
+  fs::remove(entry("index"));
+  (void)open().secret("a_password");
+  fs::remove(entry("passwords/a_password"));
+  EXPECT_EQ(complaint_of([&] { (void)open().secret("a_password"); }), lost("passwords/a_password"));
+}
+
+TEST_F(VaultFolder, RefusesAnIndexThatIsNone) {
+  (void)open();
+  io::write_file(entry("index"), "# comment\n\n../etc/passwd\n", 0600);
+  EXPECT_EQ(complaint_of([&] { (void)open().secret("a_password"); }),
+            entry("index").native() + ":3: must be an entry of the vault such as passwords/NAME, is '../etc/passwd'\n"
+                                      "hint: restore the file from your copy of the vault");
+}
+
+TEST_F(VaultFolder, NoticesThatMachinesWereSwapped) {
+  const Vault vault = open();
+  (void)vault.machine(sharing("prod-s1", "web-master"));
+  (void)vault.machine(sharing("prod-s2", "web-slave"));
+  for (const char* name : {"ssh_host_ed25519_key", "ssh/postgres"}) {
+    for (const char* half : {"", ".pub"}) {
+      fs::copy_file(entry("machines/prod-s2/" + std::string(name) + half), entry("machines/prod-s1/" + std::string(name) + half),
+                    fs::copy_options::overwrite_existing);
+    }
+    const std::string user = std::string(name) == "ssh/postgres" ? "postgres@" : "";
+    const std::string file = entry("machines/prod-s1/" + std::string(name)).native();
+    EXPECT_EQ(machine_complaint(sharing("prod-s1", "web-master")),
+              fmt::format("{1}: is the key of '{0}prod-s2', but must be that of '{0}prod-s1'\nhint: if files were swapped put "
+                          "them back; a key of your own is named by: ssh-keygen -c -C '{0}prod-s1' -f '{1}'",
+                          user, file));
+    for (const char* half : {"", ".pub"}) fs::remove(file + half);
+    const SshKeyPair own = make_ssh_key(user + "prod-s1");  // what a person would do
+    io::write_file(file, own.private_key.reveal(), 0600);
+    io::write_file(file + ".pub", own.public_key + "\n", 0600);
+    EXPECT_NO_THROW((void)open().machine(sharing("prod-s1", "web-master")));
+  }
+}
+
+TEST_F(VaultFolder, SaysWhatMachinesOfOneCertificateNeed) {
+  const VaultNeeds needs{.machines = {sharing("prod-s1", "web-master"), sharing("prod-s2", "web-slave")}};
+  EXPECT_EQ(Vault::would_make(path_, needs, options()),
+            (std::vector<std::string>{"shared/web/tls.key", "machines/prod-s1/ssh_host_ed25519_key", "machines/prod-s1/ssh/postgres",
+                                      "machines/prod-s1/ssh/ballotbox", "machines/prod-s2/ssh_host_ed25519_key",
+                                      "machines/prod-s2/ssh/postgres", "machines/prod-s2/ssh/ballotbox"}));
 }
 
 TEST_F(VaultFolder, SaysWhatItWouldMakeWithoutMakingIt) {
@@ -297,7 +451,7 @@ TEST_F(VaultFolder, SaysBeforehandThatItMayNotHoldTwoAuthorities) {
   EXPECT_EQ(complaint_of([&] { (void)Vault::would_make(path_, needs, options()); }),
             path_.native() +
                 ": holds the keys of authority 'prod-a1' and must not hold those of 'prod-a2' too\nhint: mark the machine "
-                "'external: true' and let its trustee build it, or say 'lab: true' for a trial");
+                "'external: true' and let its trustee build it, give it 'keys: machine', or say 'lab: true' for a trial");
 }
 
 TEST_F(VaultFolder, SaysBeforehandThatAPairIsHalf) {
