@@ -95,6 +95,31 @@ std::vector<PlannedMachine> plan_machines(const Recipe& recipe, const Environmen
   return machines;
 }
 
+/// The machines of ours whose seeds are of the same template as the recipe's.
+std::vector<Machine> group_of(const Project& project, const Recipe& recipe, const Environment& environment) {
+  std::vector<Machine> group;
+  for (const Machine& machine : environment.machines) {
+    if (machine.external == Machine::External::yes) continue;
+    Problems none;  // the environment was read without problems, and with it the recipes of its roles
+    if (read_recipe(project, machine.role, none).seed == recipe.seed) group.push_back(machine);
+  }
+  return group;
+}
+
+/// The roles of the machines that are ours, each once.
+std::vector<std::string> roles_of(const Environment& environment, const PlanOptions& options) {
+  std::vector<std::string> roles;
+  for (const Machine& machine : environment.machines) {
+    if (machine.external == Machine::External::yes) continue;
+    if (options.machine && machine.name != *options.machine) continue;
+    if (std::ranges::find(roles, machine.role) == roles.end()) roles.push_back(machine.role);
+  }
+  if (!roles.empty()) return roles;
+  if (options.machine) (void)machine_named(environment, *options.machine);  // throws for an unknown one
+  if (options.machine) throw Error(ExitCode::bad_input, "{}: machine '{}' is external: somebody else builds it", environment.file.native(), *options.machine);
+  throw Error(ExitCode::bad_input, "{}: no machine is ours to build", environment.file.native());
+}
+
 std::vector<std::string> plan_formats(const Recipe& recipe, const PlanOptions& options) {
   const std::vector<std::string>& asked = options.formats.empty() ? recipe.formats : options.formats;
   std::vector<std::string> formats;
@@ -131,12 +156,26 @@ Plan make_plan(const Project& project, const fs::path& environment_file, const P
   plan.machines = plan_machines(recipe, environment, options);
   plan.formats = plan_formats(recipe, options);
   plan.base = planned_base(recipe, environment, options);
+  plan.group = group_of(project, recipe, environment);
   plan.roles = roles_of_image(project, recipe);
   plan.steps = plan_steps(recipe);
   plan.output = options.output_root / environment.deployment;
   plan.recipe = std::move(recipe);
   plan.environment = std::move(environment);
   return plan;
+}
+
+std::vector<Plan> make_plans(const Project& project, const fs::path& environment_file, const PlanOptions& options) {
+  Problems problems;
+  const Environment environment = read_environment(project, environment_file, problems);
+  problems.throw_if_any();
+  std::vector<Plan> plans;
+  for (const std::string& role : roles_of(environment, options)) {
+    PlanOptions of_role = options;
+    of_role.role = role;
+    plans.push_back(make_plan(project, environment_file, of_role));
+  }
+  return plans;
 }
 
 std::string plan_digest(const Plan& plan, const std::string& base_digest) {

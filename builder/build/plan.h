@@ -32,6 +32,7 @@ struct Plan {
   std::vector<PlannedStep> steps;
   std::vector<std::string> roles;       ///< all roles of the project whose image this is; sorted
   std::vector<PlannedMachine> machines;  ///< in the environment file's order; external ones are left out
+  std::vector<Machine> group;            ///< all of ours whose seeds are of the same template, these and of other roles
   std::vector<std::string> formats;
   std::filesystem::path output;         ///< folder of the deployment
 };
@@ -44,6 +45,11 @@ struct PlanOptions {
   std::optional<std::string> base;      ///< over the environment's and the recipe's
   std::filesystem::path output_root;    ///< the deployment's folder is made below it
 };
+
+/// The plans of all roles of which a machine is ours (with options.machine: of that machine's role), in the environment
+/// file's order; 'options.role' is not looked at. Throws as make_plan.
+[[nodiscard]] std::vector<Plan> make_plans(const Project& project, const std::filesystem::path& environment_file,
+                                           const PlanOptions& options);
 
 /// Reads recipe and environment and decides. Reads files only. Throws Error (bad input) with all problems at once.
 [[nodiscard]] Plan make_plan(const Project& project, const std::filesystem::path& environment_file,

@@ -1,5 +1,7 @@
 #include "build/seeds.h"
 
+#include <algorithm>
+
 #include "build/outputs.h"
 #include "keys/vault.h"
 #include "seed/seed.h"
@@ -11,15 +13,50 @@ namespace fs = std::filesystem;
 
 namespace {
 
-MachineNeeds needs_of(const Plan& plan, const Machine& machine) {
-  return {.name = machine.name, .role = machine.role, .dns_names = {machine.name, plan.environment.domain}, .keys = machine.keys};
+SeedTemplate template_of(const Project& project, const Plan& plan) {
+  return read_seed_template(project.cidata() / (plan.recipe.seed + ".yml"));
 }
 
-VaultNeeds needs_of(const Plan& plan) {
+/// A certificate names all who show it. Machines that make their own keys don't show the shared one.
+std::vector<std::string> dns_names_of(const Plan& plan, const Machine& machine, const SeedTemplate& seed) {
+  std::vector<std::string> names;
+  for (const Machine& other : plan.group) {
+    const bool shares = seed.tls == TlsSharing::shared && other.keys == KeyOrigin::seed;
+    if (shares || other.name == machine.name) names.push_back(other.name);
+  }
+  names.push_back(plan.environment.domain);
+  return names;
+}
+
+MachineNeeds needs_of(const Plan& plan, const Machine& machine, const SeedTemplate& seed) {
+  return {.name = machine.name,
+          .role = machine.role,
+          .dns_names = dns_names_of(plan, machine, seed),
+          .keys = machine.keys,
+          .shared_tls = seed.tls == TlsSharing::shared ? seed.name : "",
+          .ssh_users = seed.ssh_users};
+}
+
+/// The machines whose keys the seeds of this plan show or hold: where accounts log in to each other, all of the group.
+std::vector<Machine> machines_concerned(const Plan& plan, const SeedTemplate& seed) {
+  if (!seed.ssh_users.empty()) return plan.group;
+  std::vector<Machine> machines;
+  for (const PlannedMachine& planned : plan.machines) machines.push_back(planned.machine);
+  return machines;
+}
+
+/// What all the plans need, each thing once.
+VaultNeeds needs_of(const Project& project, const std::vector<Plan>& plans) {
   VaultNeeds needs;
-  for (const PlannedMachine& planned : plan.machines) needs.machines.push_back(needs_of(plan, planned.machine));
-  for (const auto& [name, value] : plan.machines.front().settings.secrets) {
-    if (!value) needs.passwords.push_back(name);
+  for (const Plan& plan : plans) {
+    const SeedTemplate seed = template_of(project, plan);
+    for (const Machine& machine : machines_concerned(plan, seed)) {
+      const auto is_it = [&](const MachineNeeds& other) { return other.name == machine.name; };
+      if (std::ranges::none_of(needs.machines, is_it)) needs.machines.push_back(needs_of(plan, machine, seed));
+    }
+    for (const auto& [name, value] : plan.machines.front().settings.secrets) {
+      if (!value && std::ranges::find(needs.passwords, name) == needs.passwords.end()) needs.passwords.push_back(name);
+    }
   }
   return needs;
 }
@@ -35,11 +72,25 @@ std::map<std::string, Secret> settings_of(const PlannedMachine& planned, const V
   return settings;
 }
 
+/// The public ssh lines that machines of the plan show: their hosts' and accounts'.
+std::map<std::string, std::string> public_lines(const MachineKeys& keys) {
+  std::map<std::string, std::string> lines = {{"host", keys.host.public_key}};
+  for (const auto& [user, pair] : keys.users) lines.emplace(user, pair.public_key);
+  return lines;
+}
+
 SeedFiles seed_of(const Plan& plan, const PlannedMachine& planned, const SeedTemplate& seed, const Vault& vault) {
-  const MachineKeys keys = vault.machine(needs_of(plan, planned.machine));
   SeedInput input = {.environment = plan.environment, .machine = planned.machine, .settings = settings_of(planned, vault)};
-  if (keys.tls) input.tls = {.key = keys.tls->key, .certificate = keys.tls->certificate};
-  input.host_key = {.private_key = keys.host.private_key, .public_key = keys.host.public_key};
+  for (const Machine& machine : machines_concerned(plan, seed)) {
+    const bool is_own = machine.name == planned.machine.name;
+    if (!is_own && seed.ssh_users.empty()) continue;
+    const MachineKeys keys = vault.machine(needs_of(plan, machine, seed));
+    if (!seed.ssh_users.empty()) input.public_ssh_keys[machine.name] = public_lines(keys);
+    if (!is_own) continue;
+    if (keys.tls) input.tls = {.key = keys.tls->key, .certificate = keys.tls->certificate};
+    input.host_key = {.private_key = keys.host.private_key, .public_key = keys.host.public_key};
+    for (const auto& [user, pair] : keys.users) input.user_keys[user] = {.private_key = pair.private_key, .public_key = pair.public_key};
+  }
   return make_seed(seed, input);
 }
 
@@ -57,17 +108,17 @@ bool is_written(const fs::path& path, const SeedFiles& files) {
 
 }  // namespace
 
-std::vector<std::string> missing_in_vault(const Plan& plan) {
-  return Vault::would_make(vault_folder(plan.environment), needs_of(plan), {.lab = plan.environment.lab});
+std::vector<std::string> missing_in_vault(const Project& project, const std::vector<Plan>& plans) {
+  const Environment& environment = plans.front().environment;
+  return Vault::would_make(vault_folder(environment), needs_of(project, plans), {.lab = environment.lab});
 }
 
-void check_seeds(const Project& project, const Plan& plan) {
-  (void)read_seed_template(project.cidata() / (plan.recipe.seed + ".yml"));
-  (void)missing_in_vault(plan);  // throws for a vault that can't be used
+void check_seeds(const Project& project, const std::vector<Plan>& plans) {
+  (void)missing_in_vault(project, plans);  // throws for a template or a vault that can't be used
 }
 
 std::vector<fs::path> write_seeds(const Project& project, const Plan& plan, Status& status) {
-  const SeedTemplate seed = read_seed_template(project.cidata() / (plan.recipe.seed + ".yml"));
+  const SeedTemplate seed = template_of(project, plan);
   status.begin("writing seeds");
   const Vault vault = Vault::open_or_make(vault_folder(plan.environment), vault_options(plan, status));
   io::make_directories(plan.output, 0755);

@@ -15,9 +15,10 @@ namespace imgbuild {
 [[nodiscard]] std::vector<std::filesystem::path> write_seeds(const Project& project, const Plan& plan, Status& status);
 
 /// What write_seeds would make in the vault, for a dry run: "passwords/iam_database_password", … Writes nothing.
-[[nodiscard]] std::vector<std::string> missing_in_vault(const Plan& plan);
+[[nodiscard]] std::vector<std::string> missing_in_vault(const Project& project, const std::vector<Plan>& plans);
 
-/// Throws Error (bad input) if the role's seed template, or what the vault holds already, can't be used. Writes nothing.
-void check_seeds(const Project& project, const Plan& plan);
+/// Throws Error (bad input) if a role's seed template, or what the vault holds already, can't be used. The plans are of one
+/// environment. Writes nothing.
+void check_seeds(const Project& project, const std::vector<Plan>& plans);
 
 }  // namespace imgbuild

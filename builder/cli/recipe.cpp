@@ -20,13 +20,13 @@ struct RecipeOptions {
   bool rebuild = false;
 };
 
-void print_plan(Session& session, const Plan& plan) {
+void print_plan(Session& session, const Project& project, const Plan& plan) {
   if (session.output == Session::Output::json) {
     session.print(to_json(plan));
     return;
   }
   session.print(describe(plan));
-  for (const std::string& entry : missing_in_vault(plan)) session.print("would make in the vault: " + entry);
+  for (const std::string& entry : missing_in_vault(project, {plan})) session.print("would make in the vault: " + entry);
 }
 
 void print_results(Session& session, const BuiltImage& image, const std::vector<fs::path>& seeds) {
@@ -46,8 +46,8 @@ void run(Session& session, RecipeOptions options) {
   const Project project = find_project();
   options.plan.output_root = output_root_or_default(project, options.plan.output_root);
   const Plan plan = make_plan(project, options.environment, options.plan);
-  check_seeds(project, plan);
-  if (options.dry_run) return print_plan(session, plan);
+  check_seeds(project, {plan});
+  if (options.dry_run) return print_plan(session, project, plan);
   options.build.backend = require_host(plan, find_cache(), session.runner(), session.status());
   options.build.proxy = options.build.base.fetch.proxy;
   const Cache cache = open_cache();

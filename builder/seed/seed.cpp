@@ -54,6 +54,10 @@ yaml::Node value_of(SeedOrigin origin, const SeedInput& input) {
       return yaml::string(input.environment.timezone);
     case SeedOrigin::ssh_authorized_keys:
       return yaml::strings(input.environment.ssh_authorized_keys);
+    case SeedOrigin::internal_mac:
+      return yaml::string(internal_mac(input.environment, input.machine));
+    case SeedOrigin::internal_address:
+      return yaml::string(internal_address(input.environment, input.machine));
     case SeedOrigin::host_key:
       return yaml::string(input.host_key.private_key.reveal());
     case SeedOrigin::host_public_key:
@@ -61,6 +65,7 @@ yaml::Node value_of(SeedOrigin origin, const SeedInput& input) {
     case SeedOrigin::environment_view:
     case SeedOrigin::tls_key:
     case SeedOrigin::tls_certificate:
+    case SeedOrigin::ssh_user_key:
       break;
   }
   throw Error(ExitCode::step_failed, "a whole file was asked for as a value of the seed");
@@ -77,18 +82,22 @@ void fill_in(yaml::Node& node, const SeedInput& input) {
 }
 
 /// A file's content; nothing if the machine makes it itself.
-std::optional<Secret> content_of(SeedOrigin origin, const SeedInput& input, const Secret& view) {
-  switch (origin) {
+std::optional<Secret> content_of(const SeedFileRule& file, const SeedInput& input, const Secret& view) {
+  switch (file.origin) {
     case SeedOrigin::environment_view:
       return view;
     case SeedOrigin::tls_key:
       return input.tls ? std::optional<Secret>(input.tls->key) : std::nullopt;
     case SeedOrigin::tls_certificate:
       return input.tls ? std::optional<Secret>(Secret(input.tls->certificate)) : std::nullopt;
+    case SeedOrigin::ssh_user_key:
+      return input.user_keys.at(file.ssh_user).private_key;
     case SeedOrigin::hostname:
     case SeedOrigin::fqdn:
     case SeedOrigin::timezone:
     case SeedOrigin::ssh_authorized_keys:
+    case SeedOrigin::internal_mac:
+    case SeedOrigin::internal_address:
     case SeedOrigin::host_key:
     case SeedOrigin::host_public_key:
       break;
@@ -112,7 +121,7 @@ Secret user_data(const SeedTemplate& seed, const SeedInput& input, const std::st
   yaml::set(config.root(), "write_files", yaml::list({}));
   std::vector<yaml::Node>& files = config.root().entries.back().value.items;
   for (const SeedFileRule& file : seed.files) {
-    if (const std::optional<Secret> content = content_of(file.origin, input, view)) {
+    if (const std::optional<Secret> content = content_of(file, input, view)) {
       files.push_back(file_node(file, *content));
     }
   }
@@ -141,7 +150,9 @@ SeedFiles make_seed(const SeedTemplate& seed, const SeedInput& input) {
   if (input.machine.external == Machine::External::yes) {
     throw Error(ExitCode::bad_input, "machine '{}' is external: its own people make its seed", input.machine.name);
   }
-  SeedFiles files{.network_config = yaml::emit(seed.network)};
+  yaml::Node network = seed.network;
+  fill_in(network, input);
+  SeedFiles files{.network_config = yaml::emit(network)};
   const std::string instance = make_instance_id(seed, input, files.network_config);
   files.user_data = user_data(seed, input, instance);
   files.meta_data = yaml::emit(

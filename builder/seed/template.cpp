@@ -17,11 +17,13 @@ using Place = SeedOriginKind::Place;
 using Secrecy = SeedOriginKind::Secrecy;
 using yaml::Need;
 
-constexpr std::array<SeedOriginKind, 9> kOrigins{{
+constexpr std::array<SeedOriginKind, 11> kOrigins{{
     {"environment/hostname", SeedOrigin::hostname, Place::value, Secrecy::open},
     {"environment/fqdn", SeedOrigin::fqdn, Place::value, Secrecy::open},
     {"environment/timezone", SeedOrigin::timezone, Place::value, Secrecy::open},
     {"environment/ssh_authorized_keys", SeedOrigin::ssh_authorized_keys, Place::value, Secrecy::open},
+    {"environment/internal_mac", SeedOrigin::internal_mac, Place::value, Secrecy::open},
+    {"environment/internal_address", SeedOrigin::internal_address, Place::value, Secrecy::open},
     {"environment/view", SeedOrigin::environment_view, Place::file, Secrecy::secret},
     {"vault/tls.key", SeedOrigin::tls_key, Place::file, Secrecy::secret},
     {"vault/tls.crt", SeedOrigin::tls_certificate, Place::file, Secrecy::open},
@@ -29,8 +31,13 @@ constexpr std::array<SeedOriginKind, 9> kOrigins{{
     {"vault/ssh_host_ed25519_key.pub", SeedOrigin::host_public_key, Place::value, Secrecy::open},
 }};
 
-constexpr std::array<yaml::Key, 5> kKeys{{{"version", Need::required},
+/// vault/ssh/USER: the private key of one of the template's ssh_users.
+constexpr std::string_view kSshUserPrefix = "vault/ssh/";
+
+constexpr std::array<yaml::Key, 7> kKeys{{{"version", Need::required},
                                           {"description", Need::required},
+                                          {"tls", Need::optional},
+                                          {"ssh_users", Need::optional},
                                           {"cloud_config", Need::required},
                                           {"network", Need::required},
                                           {"files", Need::required}}};
@@ -71,6 +78,15 @@ bool is_owner(std::string_view text) {
          text.find(':', colon + 1) == std::string_view::npos;
 }
 
+bool is_tls_sharing(std::string_view text) { return text == "own" || text == "shared"; }
+
+/// An account of useradd; "host" would be taken for the machine's own key in the view.
+bool is_ssh_user(std::string_view text) {
+  constexpr std::string_view kLower = "abcdefghijklmnopqrstuvwxyz";
+  return !text.empty() && text.size() <= 32 && kLower.find(text.front()) != std::string_view::npos && text != "host" &&
+         text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string_view::npos;
+}
+
 template <bool (*Holds)(std::string_view)>
 std::optional<std::string> unchanged(std::string_view text) {
   return Holds(text) ? std::optional<std::string>(text) : std::nullopt;
@@ -78,6 +94,8 @@ std::optional<std::string> unchanged(std::string_view text) {
 
 constexpr yaml::TextRule kMode{"four octal digits such as \"0600\"", &unchanged<&is_mode>};
 constexpr yaml::TextRule kPath{"an absolute path such as /etc/appliance/env.yml", &unchanged<&is_path>};
+constexpr yaml::TextRule kTlsSharing{"own or shared", &unchanged<&is_tls_sharing>};
+constexpr yaml::TextRule kSshUser{"the name of an account such as postgres, and not 'host'", &unchanged<&is_ssh_user>};
 constexpr yaml::TextRule kOwner{"USER:GROUP such as root:root", &unchanged<&is_owner>};
 
 /// 'most' is what may be at this place.
@@ -118,33 +136,52 @@ yaml::Node read_network(FileProblems& problems, const yaml::Node* node) {
   (void)fields.integer("version", 2, 2);
   if (const yaml::Node* ethernets = fields.find("ethernets")) {
     (void)yaml::read_entries(problems, *ethernets, fields.where("ethernets"));
+    check_placeholders(problems, *ethernets, Secrecy::open);
   }
   return *node;
 }
 
-std::optional<SeedOriginKind> read_file_origin(FileProblems& problems, const yaml::Fields& fields) {
+/// The kind of what `from` names, and the user if it is one's ssh key.
+struct FileOrigin {
+  SeedOriginKind kind;
+  std::string ssh_user;
+};
+
+std::optional<FileOrigin> read_file_origin(FileProblems& problems, const yaml::Fields& fields,
+                                           const std::vector<std::string>& ssh_users) {
   const std::optional<std::string> name = fields.text("from");
   if (!name) return std::nullopt;
-  const SeedOriginKind* kind = find_origin(*name, Place::file);
-  if (kind) return *kind;
-  problems.add(fields.find("from")->at,
-               fmt::format("unknown origin {}{}", shown(*name), did_you_mean(*name, origin_names(Place::file))));
+  if (const SeedOriginKind* kind = find_origin(*name, Place::file)) return FileOrigin{.kind = *kind, .ssh_user = {}};
+  std::vector<std::string> known = origin_names(Place::file);
+  for (const std::string& user : ssh_users) {
+    known.push_back(std::string(kSshUserPrefix) + user);
+    if (*name != known.back()) continue;
+    return FileOrigin{.kind = {"vault/ssh", SeedOrigin::ssh_user_key, Place::file, Secrecy::secret}, .ssh_user = user};
+  }
+  problems.add(fields.find("from")->at, fmt::format("unknown origin {}{}", shown(*name), did_you_mean(*name, known)));
   return std::nullopt;
 }
 
-std::vector<SeedFileRule> read_files(FileProblems& problems, const yaml::Fields& top) {
+TlsSharing read_tls(const yaml::Fields& top) {
+  const std::string word = top.text("tls", kTlsSharing).value_or("own");
+  return word == "shared" ? TlsSharing::shared : TlsSharing::own;
+}
+
+std::vector<SeedFileRule> read_files(FileProblems& problems, const yaml::Fields& top,
+                                     const std::vector<std::string>& ssh_users) {
   std::vector<SeedFileRule> files;
   for (const yaml::Node& node : top.list("files")) {
     const std::string title = fmt::format("file {}", files.size() + 1);
     const yaml::Fields fields(problems, node, title, kFileKeys, title + ": ");
-    const std::optional<SeedOriginKind> kind = read_file_origin(problems, fields);
+    const std::optional<FileOrigin> origin = read_file_origin(problems, fields, ssh_users);
     files.push_back({.path = fields.text("path", kPath).value_or(""),
                      .owner = fields.text("owner", kOwner).value_or(""),
                      .mode = fields.text("mode", kMode).value_or(""),
-                     .origin = kind ? kind->origin : SeedOrigin::environment_view});
+                     .origin = origin ? origin->kind.origin : SeedOrigin::environment_view,
+                     .ssh_user = origin ? origin->ssh_user : ""});
     const SeedFileRule& file = files.back();
-    if (kind && kind->secrecy == Secrecy::secret && !file.mode.empty() && file.mode != kSecretMode) {
-      fields.problem("mode", fmt::format("must be \"{}\" for '{}', which is secret", kSecretMode, kind->name));
+    if (origin && origin->kind.secrecy == Secrecy::secret && !file.mode.empty() && file.mode != kSecretMode) {
+      fields.problem("mode", fmt::format("must be \"{}\" for '{}', which is secret", kSecretMode, fields.find("from")->text));
     }
     for (std::size_t i = 0; i + 1 < files.size(); ++i) {
       if (!file.path.empty() && files[i].path == file.path) fields.problem("path", fmt::format("'{}' is there twice", file.path));
@@ -184,7 +221,9 @@ SeedTemplate read_seed_template(const fs::path& file) {
     (void)fields.text("description");
     seed.cloud_config = read_cloud_config(here, fields.find("cloud_config"));
     seed.network = read_network(here, fields.find("network"));
-    seed.files = read_files(here, fields);
+    seed.tls = read_tls(fields);
+    seed.ssh_users = fields.texts("ssh_users", kSshUser);
+    seed.files = read_files(here, fields, seed.ssh_users);
   }
   problems.throw_if_any();
   return seed;

@@ -16,18 +16,21 @@ enum class SeedOrigin {
   fqdn,
   timezone,
   ssh_authorized_keys,
+  internal_mac,
+  internal_address,
   environment_view,
   tls_key,
   tls_certificate,
   host_key,
   host_public_key,
+  ssh_user_key,
 };
 
 /// A row of the table of origins.
 struct SeedOriginKind {
   std::string_view name;  ///< as written after `from:`
   SeedOrigin origin;
-  enum class Place { value, file } place;  ///< a value in cloud_config, or a whole file
+  enum class Place { value, file } place;  ///< a value in cloud_config and network, or a whole file
   enum class Secrecy { open, secret } secrecy;
 };
 
@@ -42,11 +45,17 @@ struct SeedFileRule {
   std::string owner;  ///< "root:root"
   std::string mode;   ///< four octal digits
   SeedOrigin origin = SeedOrigin::environment_view;
+  std::string ssh_user = {};  ///< whose key it is, for SeedOrigin::ssh_user_key
 };
+
+/// Which machines have the same TLS key and certificate: each its own, or all whose seeds are of one template.
+enum class TlsSharing { own, shared };
 
 /// What the seeds of a role carry, as data. Read from cidata/NAME.yml.
 struct SeedTemplate {
   std::string name;           ///< NAME
+  TlsSharing tls = TlsSharing::own;
+  std::vector<std::string> ssh_users;  ///< accounts that log in to the other machines of this template
   yaml::Node cloud_config;    ///< a map; `{from: ORIGIN}` stands for a value
   yaml::Node network;         ///< network-config, version 2
   std::vector<SeedFileRule> files;

@@ -16,8 +16,8 @@ struct SeedTls {
   std::string certificate;
 };
 
-/// An ssh host key: OpenSSH's private file and the public line.
-struct SeedHostKey {
+/// An ssh key: OpenSSH's private file and the public line.
+struct SeedSshKey {
   Secret private_key;
   std::string public_key;
 };
@@ -29,7 +29,10 @@ struct SeedInput {
   const Machine& machine;                  ///< one of the environment's
   std::map<std::string, Secret> settings;  ///< what the machine's recipe declares, secret or not, as text
   std::optional<SeedTls> tls;              ///< none: the machine makes its own, and files from it are left out
-  SeedHostKey host_key;
+  SeedSshKey host_key;
+  std::map<std::string, SeedSshKey> user_keys = {};  ///< by user: the template's ssh_users
+  /// Public lines that the view shows: machine → "host" or user → line. None for machines of other templates.
+  std::map<std::string, std::map<std::string, std::string>> public_ssh_keys = {};
 };
 
 /// The login of the people who run the deployment.

@@ -97,7 +97,9 @@ TEST_F(Seed, WritesItsFilesWithOwnersAndModes) {
   EXPECT_EQ(python("print('\\n'.join(' '.join((path, *files[path][:2])) for path in files))", make()),
             "/etc/appliance/env.yml root:root 0600\n"
             "/srv/certs/selfsigned/key-nopass.pem root:root 0600\n"
-            "/srv/certs/selfsigned/cert.pem root:root 0644");
+            "/srv/certs/selfsigned/cert.pem root:root 0644\n"
+            "/etc/appliance/ssh/postgres root:root 0600\n"
+            "/etc/appliance/ssh/ballotbox root:root 0600");
 }
 
 TEST_F(Seed, CarriesKeyAndCertificateToTheByte) {
@@ -110,7 +112,8 @@ TEST_F(Seed, CarriesKeyAndCertificateToTheByte) {
 TEST_F(Seed, HasNoTlsFilesForAMachineThatMakesItsOwn) {
   SeedInput input = sample_input(environment_);
   input.tls.reset();
-  EXPECT_EQ(python("print(*files)", make_seed(web_template(), input)), "/etc/appliance/env.yml");
+  EXPECT_EQ(python("print(*files)", make_seed(web_template(), input)),
+            "/etc/appliance/env.yml /etc/appliance/ssh/postgres /etc/appliance/ssh/ballotbox");
 }
 
 TEST_F(Seed, ViewShowsEachMachinesPublicFactsAndItsOwnSettings) {
@@ -126,15 +129,31 @@ machine:
   role: "web-master"
   private_ip: "192.168.50.4"
   public_ip: "203.0.113.4"
+  node_id: 1
 network:
   internal: "192.168.50.0/24"
   ops:
     - "192.168.50.1/32"
+  load_balancers:
+    - "192.168.50.20/32"
 machines:
   - name: "prod-s1"
     role: "web-master"
     private_ip: "192.168.50.4"
     public_ip: "203.0.113.4"
+    node_id: 1
+    ssh:
+      ballotbox: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake ballotbox@prod-s1"
+      host: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake prod-s1"
+      postgres: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake postgres@prod-s1"
+  - name: "prod-s2"
+    role: "web-slave"
+    private_ip: "192.168.50.5"
+    node_id: 2
+    ssh:
+      ballotbox: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake ballotbox@prod-s2"
+      host: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake prod-s2"
+      postgres: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake postgres@prod-s2"
   - name: "prod-a1"
     role: "authority"
     private_ip: "192.168.50.6"
@@ -159,7 +178,7 @@ TEST_F(Seed, ViewIsAcceptedByTheRuntimeInTheMachine) {
                    "e = environment.parse(files['/etc/appliance/env.yml'][2])\n"
                    "print(e.machine.name, len(e.machines), e.settings['iam_database_password'])",
                    make()),
-            "prod-s1 3 iam-password-22");
+            "prod-s1 4 iam-password-22");
 }
 
 TEST_F(Seed, HoldsNothingOfTheEnvironmentsOtherSettings) {
@@ -172,7 +191,40 @@ TEST_F(Seed, HoldsSecretsInUserDataOnly) {
   const SeedFiles files = make();
   EXPECT_EQ(files.meta_data, "instance-id: \"" + instance_id(files) + "\"\nlocal-hostname: \"prod-s1\"\n");
   EXPECT_EQ(files.network_config,
-            "version: 2\nethernets:\n  primary:\n    match:\n      name: \"e*\"\n    dhcp4: true\n");
+            R"(version: 2
+ethernets:
+  primary:
+    match:
+      name: "e*"
+    dhcp4: true
+  internal:
+    match:
+      macaddress: ")" + internal_mac(environment_, environment_.machines.front()) + R"("
+    addresses:
+      - "192.168.50.4/24"
+    dhcp4: false
+    optional: true
+)");
+}
+
+TEST_F(Seed, CarriesThePrivateSshKeysOfItsOwnAccounts) {
+  EXPECT_EQ(python("print(json.dumps([files['/etc/appliance/ssh/' + u][2].split('\\n')[1] for u in ('postgres', 'ballotbox')]))", make()),
+            R"(["postgres@prod-s1", "ballotbox@prod-s1"])");
+}
+
+TEST_F(Seed, OfAnAuthorityHoldsItsOwnKeysAndNobodysSshAccounts) {
+  const SeedInput sample = sample_input(environment_);
+  const SeedInput input{.environment = environment_,
+                        .machine = environment_.machines.at(2),
+                        .settings = {{"java_heap", Secret("536870912")}},
+                        .tls = sample.tls,
+                        .host_key = sample.host_key};
+  const SeedFiles files = make_seed(read_seed_template(IMGBUILD_SOURCE_DIR "/cidata/authority.yml"), input);
+  EXPECT_EQ(python("print(*files)", files),
+            "/etc/appliance/env.yml /srv/certs/selfsigned/key-nopass.pem /srv/certs/selfsigned/cert.pem");
+  const std::string view = python("print(files['/etc/appliance/env.yml'][2])", files);
+  EXPECT_THAT(view, Not(HasSubstr("ssh:")));
+  EXPECT_THAT(view, HasSubstr("settings:\n  java_heap: \"536870912\""));
 }
 
 TEST_F(Seed, InstanceIsTheNameAndTwelveHexDigits) {
@@ -202,7 +254,7 @@ TEST_F(Seed, IsANewInstanceWhenAnythingChanges) {
 
 TEST_F(Seed, IsNotMadeForAnExternalMachine) {
   const SeedInput sample = sample_input(environment_);
-  const SeedInput external{.environment = environment_, .machine = environment_.machines.at(2), .host_key = sample.host_key};
+  const SeedInput external{.environment = environment_, .machine = environment_.machines.at(3), .host_key = sample.host_key};
   EXPECT_EQ(complaint_of([&] { (void)make_seed(web_template(), external); }),
             "machine 'prod-a2' is external: its own people make its seed");
 }

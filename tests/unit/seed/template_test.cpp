@@ -109,6 +109,44 @@ web.yml:10:50: unknown origin 'vault/tls.kye', did you mean 'vault/tls.key'?
 web.yml:12:12: file 3: path: '/a' is there twice)");
 }
 
+TEST_F(SeedTemplateFile, GivesEachMachineItsOwnCertificateUnlessItSaysOtherwise) {
+  const std::string text = std::string(kHead) + kCloudConfig + kNetwork + kFiles;
+  EXPECT_EQ(read(text).tls, TlsSharing::own);
+  EXPECT_EQ(read("tls: own\n" + text).tls, TlsSharing::own);
+  EXPECT_EQ(read("tls: shared\n" + text).tls, TlsSharing::shared);
+  EXPECT_EQ(complaint("tls: common\n" + text), "web.yml:1:6: tls: must be own or shared, is 'common'");
+}
+
+TEST_F(SeedTemplateFile, NamesTheAccountsThatHaveSshKeys) {
+  const SeedTemplate seed =
+      read("ssh_users: [postgres]\n" + std::string(kHead) + kCloudConfig + kNetwork +
+           "files:\n  - {path: /k, owner: \"root:root\", mode: \"0600\", from: vault/ssh/postgres}\n");
+  EXPECT_EQ(seed.ssh_users, std::vector<std::string>{"postgres"});
+  EXPECT_EQ(seed.files.at(0).origin, SeedOrigin::ssh_user_key);
+  EXPECT_EQ(seed.files.at(0).ssh_user, "postgres");
+}
+
+TEST_F(SeedTemplateFile, PutsOnlyKeysOfItsAccountsIntoFilesAndKeepsThemPrivate) {
+  EXPECT_EQ(complaint("ssh_users: [postgres, host, ../x, postgres]\n" + std::string(kHead) + kCloudConfig + kNetwork + R"(files:
+  - {path: /a, owner: "root:root", mode: "0600", from: vault/ssh/postgre}
+  - {path: /b, owner: "root:root", mode: "0644", from: vault/ssh/postgres}
+)"),
+            R"(web.yml:1:23: ssh_users 2: must be the name of an account such as postgres, and not 'host', is 'host'
+web.yml:1:29: ssh_users 3: must be the name of an account such as postgres, and not 'host', is '../x'
+web.yml:1:35: ssh_users 4: 'postgres' is there twice
+web.yml:12:56: unknown origin 'vault/ssh/postgre', did you mean 'vault/ssh/postgres'?
+web.yml:13:42: file 2: mode: must be "0600" for 'vault/ssh/postgres', which is secret)");
+}
+
+TEST_F(SeedTemplateFile, MayNameOpenValuesInTheNetworkOnly) {
+  const std::string head = std::string(kHead) + kCloudConfig;
+  EXPECT_NO_THROW((void)read(head + "network: {version: 2, ethernets: {a: {match: {macaddress: {from: environment/internal_mac}}}}}\n" + kFiles));
+  EXPECT_EQ(complaint(head + "network: {version: 2, ethernets: {a: {from: vault/ssh_host_ed25519_key}}}\n" + kFiles),
+            "web.yml:9:45: 'vault/ssh_host_ed25519_key' is secret and may be in ssh_keys only");
+  EXPECT_EQ(complaint(head + "network: {version: 2, ethernets: {a: {from: environment/internal_mack}}}\n" + kFiles),
+            "web.yml:9:45: unknown origin 'environment/internal_mack', did you mean 'environment/internal_mac'?");
+}
+
 TEST(SeedOrigins, AreAllInTheReadme) {
   const std::string readme = io::read_file(IMGBUILD_SOURCE_DIR "/cidata/README.md");
   for (const SeedOriginKind::Place place : {SeedOriginKind::Place::value, SeedOriginKind::Place::file}) {
