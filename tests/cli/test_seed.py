@@ -90,7 +90,7 @@ def test_no_child_and_no_message_ever_shows_a_secret(deployment, tmp_path):
                              "-o", tmp_path / "out"], capture_output=True, text=True, env=imgbuild.environment(IMGBUILD_ROOT=imgbuild.ROOT))
     assert result.returncode == 0, result.stderr
     passwords = [path.read_text().strip() for path in (deployment.with_suffix(".vault") / "passwords").iterdir()]
-    assert len(passwords) == 2
+    assert len(passwords) == 4
     for password in passwords:
         assert password not in trace.read_text() + result.stdout + result.stderr
 
@@ -104,7 +104,7 @@ def calls_of(deployment, tmp_path):
 def is_in_use(path):
     """A certificate or public key without its private key is half of a pair that was never given to anybody."""
     secrets = {".crt": path.with_suffix(".key"), ".pub": path.with_suffix("")}
-    return path.parent.parent.name in ("demo.vault", "machines") and secrets.get(path.suffix, path).exists()
+    return path.parent.parent.name in ("demo.vault", "machines", "shared", "demo-s1") and secrets.get(path.suffix, path).exists()
 
 
 @pytest.mark.parametrize("action, statuses", [("enospc", {5}), ("eio", {1}), ("kill", {-9})])
