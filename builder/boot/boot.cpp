@@ -2,7 +2,6 @@
 
 #include "boot/boot_disk.h"
 #include "util/error.h"
-#include "util/interrupt.h"
 #include "util/io.h"
 #include "util/kvm.h"
 
@@ -86,6 +85,7 @@ QemuMachineSpec Boot::machine_spec() {
   spec.accelerator = accelerator_;
   spec.firmware = request_.firmware;
   spec.reboot = request_.reboot;
+  spec.segment = request_.segment;
   spec.console_log = fs::absolute(request_.console_log);
   return spec;
 }
@@ -102,39 +102,39 @@ void Boot::start(Accelerator accelerator) {
 }
 
 ReadyMachine Boot::wait_until_ready() {
-  const milliseconds limit = request_.timeout * slowness();
   for (;;) {
-    const std::optional<MachineEnd> end =
-        machine_->end();  // asked first: what it said before is still read below
-    listen();
-    while (const std::optional<ConsoleEvent> event = next_event()) {
-      if (event->kind == Kind::ready) return ready_machine(*event);
-      if (event->kind == Kind::failed)
-        throw not_ready(fmt::format("'{}' says it failed: {}", event->machine, event->text));
-      if (event->kind == Kind::stuck) throw not_ready(fmt::format("the machine is stuck: {}", event->text));
-    }
-    if (end) throw not_ready(end->text);
-    if (elapsed() > limit) throw not_ready(fmt::format("not ready after {}", format_duration(limit)));
+    if (const std::optional<ReadyMachine> ready = listen_until_ready(kTick)) return *ready;
   }
 }
 
-std::optional<MachineEnd> Boot::keep(const std::function<void(const ReadyMachine&)>& on_ready) {
-  try {
-    for (;;) {
-      const std::optional<MachineEnd> end = machine_->end();
-      listen();
-      while (const std::optional<ConsoleEvent> event = next_event()) {
-        if (event->kind == Kind::ready) on_ready(ready_machine(*event));
-        if (event->kind == Kind::failed)
-          status_.note(fmt::format("'{}' says it failed: {}", event->machine, event->text));
-        if (event->kind == Kind::stuck) status_.note(fmt::format("the machine is stuck: {}", event->text));
-      }
-      if (end) return end;
-    }
-  } catch (const Interrupted&) {
-    acknowledge_interrupt();  // the ordinary way to end it; stop() must be able to wait
-    return std::nullopt;
+std::optional<ReadyMachine> Boot::listen_until_ready(milliseconds patience) {
+  // Asked first: what it said before its end is still read below.
+  const std::optional<MachineEnd> end = machine_->end();
+  listen(patience);
+  while (const std::optional<ConsoleEvent> event = next_event()) {
+    if (event->kind == Kind::ready) return ready_machine(*event);
+    if (event->kind == Kind::failed)
+      throw not_ready(fmt::format("'{}' says it failed: {}", event->machine, event->text));
+    if (event->kind == Kind::stuck) throw not_ready(fmt::format("the machine is stuck: {}", event->text));
   }
+  if (end) throw not_ready(end->text);
+  const milliseconds limit = request_.timeout * slowness();
+  if (elapsed() > limit) throw not_ready(fmt::format("not ready after {}", format_duration(limit)));
+  return std::nullopt;
+}
+
+std::optional<MachineEnd> Boot::listen_while_running(milliseconds patience,
+                                                     const std::function<void(const ReadyMachine&)>& on_ready) {
+  const std::optional<MachineEnd> end = machine_->end();
+  listen(patience);
+  while (const std::optional<ConsoleEvent> event = next_event()) {
+    if (event->kind == Kind::ready) on_ready(ready_machine(*event));
+    if (event->kind == Kind::failed)
+      status_.note(fmt::format("'{}' says it failed: {}", event->machine, event->text));
+    if (event->kind == Kind::stuck)
+      status_.note(fmt::format("{}: the machine is stuck: {}", request_.name, event->text));
+  }
+  return end;
 }
 
 MachineEnd Boot::stop() {
@@ -158,8 +158,8 @@ void Boot::shut_down() {
   status_.end(machine_->end() ? "" : "it did not shut down in time and is switched off");
 }
 
-void Boot::listen() {
-  const milliseconds patience = events_.empty() ? kTick : milliseconds(0);
+void Boot::listen(milliseconds patience) {
+  if (!events_.empty()) patience = milliseconds(0);
   for (ConsoleEvent& event : console_.feed(machine_->read_console(patience)))
     events_.push_back(std::move(event));
   const std::vector<std::string> lines = console_.last_lines();

@@ -39,6 +39,7 @@ struct BootRequest {
   std::chrono::milliseconds timeout{300'000};  ///< until ready, with KVM
   int emulated_factor = kEmulatedFactor;       ///< times 'timeout' without
   QemuMachineSpec::Reboot reboot = QemuMachineSpec::Reboot::ends;
+  std::optional<SharedSegment> segment = {};  ///< where it meets the other machines of its deployment
   std::filesystem::path cache;        ///< root: temporaries, KVM verdict
   std::filesystem::path console_log;  ///< what the console says, whole; its folder is made
   std::string qemu = "qemu-system-x86_64";
@@ -70,24 +71,33 @@ class Boot {
   /// image that can't be used, (host unfit) without QEMU or firmware, (not ready) if QEMU does not start.
   Boot(BootRequest request, CommandRunner& runner, Status& status);
 
-  /// Waits for the ready line, showing the stages. Throws Error (not ready) with the machine's own reason and
-  /// the last lines of its console if it fails, ends, gets stuck or takes too long; Interrupted.
+  /// Waits for the ready line; otherwise like listen_until_ready().
   ReadyMachine wait_until_ready();
 
-  /// Lets a ready machine run until it ends (returns its end) or a signal comes (returns nothing). 'on_ready'
-  /// is called for each time it is ready again after a reboot.
-  std::optional<MachineEnd> keep(const std::function<void(const ReadyMachine&)>& on_ready);
+  /// Listens to a machine that is starting, up to 'patience', and shows its stages. Returns it once it is ready. Throws
+  /// Error (not ready) with the machine's own reason and the last lines of its console if it fails, ends, gets stuck or
+  /// takes too long; Interrupted.
+  std::optional<ReadyMachine> listen_until_ready(std::chrono::milliseconds patience);
+
+  /// Listens to a machine that was ready, up to 'patience'. Returns its end if it has ended. 'on_ready' is called when it is
+  /// ready again after a reboot. Throws Interrupted.
+  std::optional<MachineEnd> listen_while_running(std::chrono::milliseconds patience,
+                                                 const std::function<void(const ReadyMachine&)>& on_ready);
 
   /// Ends the machine: a kept disk is first given time to be shut down properly. Returns how it ended.
   MachineEnd stop();
 
   [[nodiscard]] pid_t pid() const { return machine_->pid(); }
+  /// 22, 80 and 443 of the machine → port on 127.0.0.1.
+  [[nodiscard]] const std::map<int, int>& ports() const { return machine_->ports(); }
+  /// False once it has ended.
+  [[nodiscard]] bool is_running() { return !machine_->end(); }
 
  private:
   [[nodiscard]] QemuMachineSpec machine_spec();
   void start(Accelerator accelerator);
   void begin_stage(const std::string& name);
-  void listen();
+  void listen(std::chrono::milliseconds patience);
   void shut_down();
   [[nodiscard]] std::optional<ConsoleEvent> next_event();
   [[nodiscard]] ReadyMachine ready_machine(const ConsoleEvent& event) const;
@@ -105,5 +115,20 @@ class Boot {
   std::deque<ConsoleEvent> events_;  ///< heard, not yet answered to
   std::vector<BootStage> stages_;
 };
+
+/// What happens to machines that start together; each is named by its place in the list.
+struct StartEvents {
+  std::function<void(std::size_t, const ReadyMachine&)> on_ready;
+  /// Throw to give up. Else the others are waited for, and of this one only that it is ready after all.
+  std::function<void(std::size_t, const Error&)> on_failure;
+};
+
+/// Waits until every machine is ready or has failed, all of them at the same time. Throws Interrupted.
+void wait_until_ready(const std::vector<Boot*>& machines, const StartEvents& events);
+
+/// Lets ready machines run until the last has ended or a signal comes. Returns the ends that came, in their order. 'on_ready'
+/// hears of each that is ready again after a reboot.
+std::vector<MachineEnd> keep_running(std::vector<Boot*> machines,
+                                     const std::function<void(const ReadyMachine&)>& on_ready);
 
 }  // namespace imgbuild

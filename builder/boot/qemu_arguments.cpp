@@ -85,6 +85,11 @@ std::vector<std::string> qemu_arguments(const QemuMachineSpec& spec) {
   add(arguments,
       {"-netdev", network_option(spec.ports), "-device", "virtio-net-pci,netdev=net,romfile=",  //
        "-object", "rng-random,filename=/dev/urandom,id=random", "-device", "virtio-rng-pci,rng=random"});
+  if (spec.segment) {
+    const SharedSegment& segment = *spec.segment;
+    add(arguments, {"-netdev", fmt::format("socket,id=internal,mcast={}:{},localaddr=127.0.0.1", segment.group, segment.port),
+                    "-device", fmt::format("virtio-net-pci,netdev=internal,romfile=,mac={}", segment.mac)});
+  }
   return arguments;
 }
 

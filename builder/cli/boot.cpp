@@ -1,6 +1,8 @@
 #include "boot/boot.h"
 
-#include <array>
+#include <unistd.h>
+
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -11,7 +13,10 @@
 #include "cli/commands.h"
 #include "cli/deployment_options.h"
 #include "recipe/read.h"
+#include "seed/view.h"
+#include "util/digest.h"
 #include "util/error.h"
+#include "util/io.h"
 #include "util/suggest.h"
 
 namespace imgbuild {
@@ -27,6 +32,7 @@ struct BootOptions {
   std::optional<std::string> format;
   std::optional<fs::path> disk;
   std::optional<fs::path> console;
+  std::optional<fs::path> ssh_config;
   std::optional<std::string> memory;
   std::optional<unsigned> cpus;
   std::optional<std::string> timeout;
@@ -48,11 +54,13 @@ Value parsed(std::optional<Value> (*parse)(std::string_view), const std::string&
 }
 
 /// What the options say of every machine.
-void apply_options(const BootOptions& options, BootRequest& request) {
+void apply_options(const BootOptions& options, int machines, BootRequest& request) {
   if (options.memory) request.memory = parsed(&parse_byte_size, "--memory", *options.memory, "2 GiB");
   if (options.timeout) {  // meant as said, emulated or not
     request.timeout = parsed(&parse_duration, "--timeout", *options.timeout, "300 s");
     request.emulated_factor = 1;
+  } else {
+    request.emulated_factor *= machines;  // emulated, they share the processors of this host
   }
   if (options.cpus) request.cpus = *options.cpus;
   request.disk = options.disk;
@@ -100,13 +108,27 @@ const Machine& chosen_machine(const Environment& environment, const std::string&
               environment.file.native(), name);
 }
 
-BootRequest machine_request(const BootOptions& options, const fs::path& folder, const Machine& machine) {
+/// The address that QEMU's user network gives. A machine that is to have another needs a second card for it.
+constexpr const char* kUserNetworkAddress = "10.0.2.15";
+
+/// The segment of a deployment: the same for all runs with its file by this user, so that machines started one by one meet.
+SharedSegment segment_of(const Environment& environment, const Machine& machine) {
+  const std::string digest = sha256(fmt::format("segment {} {}", ::getuid(), fs::absolute(environment.file).native()));
+  const auto number = [&](std::size_t at, std::size_t digits) { return std::stoi(digest.substr(at, digits), nullptr, 16); };
+  return {.group = fmt::format("239.{}.{}.{}", 192 + number(0, 1) % 4, number(1, 2), number(3, 2)),
+          .port = 20000 + number(5, 3),
+          .mac = internal_mac(environment, machine)};
+}
+
+BootRequest machine_request(const BootOptions& options, const Environment& environment, const fs::path& folder,
+                            const Machine& machine) {
   const ManifestArtifact artifact = bootable_artifact(options, folder, machine.role);
   BootRequest request = {.name = machine.name, .image = folder / artifact.file, .format = artifact.format};
   request.seed = seed_path(folder, machine.name);
   request.disk_size = machine.disk;
   if (machine.memory) request.memory = *machine.memory;
   if (machine.cpus) request.cpus = *machine.cpus;
+  if (machine.private_ip != kUserNetworkAddress) request.segment = segment_of(environment, machine);
   return request;
 }
 
@@ -123,7 +145,7 @@ std::vector<BootRequest> deployment_requests(const BootOptions& options) {
   std::vector<BootRequest> requests;
   for (const std::string& name : names) {
     const Machine& machine = chosen_machine(environment, name);
-    BootRequest request = machine_request(options, folder, machine);
+    BootRequest request = machine_request(options, environment, folder, machine);
     request.timeout = read_recipe(project, machine.role, problems).ready_timeout;
     problems.throw_if_any();
     requests.push_back(std::move(request));
@@ -162,15 +184,57 @@ void print_ready(Session& session, const ReadyMachine& ready, const BootRequest&
   session.print(fmt::format("  console: {}", request.console_log.native()));
 }
 
-void run_one(Session& session, const BootRequest& request, BootOptions::Keep keep) {
-  Boot boot(request, session.runner(), session.status());
-  print_ready(session, boot.wait_until_ready(), request, keep);
-  if (keep == BootOptions::Keep::yes) {
-    session.status().note("the machine runs until you press Ctrl-C");
-    const auto again = [&](const ReadyMachine& ready) { print_ready(session, ready, request, keep); };
-    if (const std::optional<MachineEnd> end = boot.keep(again)) session.status().note(end->text);
+/// A machine that failed and goes on running, for a look at it.
+void print_failed(Session& session, const BootRequest& request, int ssh_port) {
+  if (session.output == Session::Output::json) {
+    return session.print(nlohmann::json{{"name", request.name}, {"failed", true}, {"ssh_port", ssh_port}, {"console", request.console_log.native()}}.dump());
   }
-  (void)boot.stop();  // how it ended was asked for or said
+  session.print(fmt::format("{}: failed, and goes on running\n  ssh -p {} {}@127.0.0.1\n  console: {}", request.name, ssh_port, kOpsUser,
+                            request.console_log.native()));
+}
+
+/// A host of ssh's configuration for each machine, under its name; host keys are checked under that name too.
+std::string ssh_config(const std::vector<ReadyMachine>& machines) {
+  std::string text = "# Written by imgbuild boot: ssh -F FILE NAME\n";
+  for (const ReadyMachine& machine : machines) {
+    text += fmt::format("Host {}\n  HostName 127.0.0.1\n  Port {}\n  User {}\n  HostKeyAlias {}\n", machine.name, machine.ports.at(22),
+                        kOpsUser, machine.name);
+  }
+  return text;
+}
+
+/// All at once, for they may wait for one another.
+void run_machines(Session& session, const std::vector<BootRequest>& requests, const BootOptions& options) {
+  std::vector<std::unique_ptr<Boot>> machines;
+  std::vector<Boot*> running;
+  for (const BootRequest& request : requests) {
+    machines.push_back(std::make_unique<Boot>(request, session.runner(), session.status()));
+    running.push_back(machines.back().get());
+  }
+  std::vector<ReadyMachine> ready;
+  std::optional<Error> failure;
+  const auto on_ready = [&](std::size_t place, const ReadyMachine& machine) {
+    print_ready(session, machine, requests[place], options.keep);
+    ready.push_back(machine);
+  };
+  const auto on_failure = [&](std::size_t place, const Error& error) {
+    if (options.keep == BootOptions::Keep::no || !running[place]->is_running()) throw error;
+    failure = error;
+    session.status().note(error.describe());
+    print_failed(session, requests[place], running[place]->ports().at(22));
+  };
+  wait_until_ready(running, {.on_ready = on_ready, .on_failure = on_failure});
+  if (options.ssh_config) io::write_file(*options.ssh_config, ssh_config(ready), 0644);
+  if (options.keep == BootOptions::Keep::yes) {
+    session.status().note(requests.size() == 1 ? "the machine runs until you press Ctrl-C" : "the machines run until you press Ctrl-C");
+    const auto again = [&](const ReadyMachine& machine) {
+      const auto place = std::ranges::find(requests, machine.name, &BootRequest::name);
+      print_ready(session, machine, place == requests.end() ? requests.front() : *place, options.keep);
+    };
+    for (const MachineEnd& end : keep_running(running, again)) session.status().note(end.text);
+  }
+  for (Boot* machine : running) (void)machine->stop();  // how it ended was asked for or said
+  if (failure) throw Error(ExitCode::not_ready, "not every machine got ready").set_hint("what each said is above");
 }
 
 void run(Session& session, const BootOptions& options) {
@@ -183,20 +247,18 @@ void run(Session& session, const BootOptions& options) {
   }
   std::vector<BootRequest> requests =
       has_environment ? deployment_requests(options) : std::vector{image_request(options)};
-  const bool wants_one = options.keep == BootOptions::Keep::yes || options.disk || options.console;
-  if (wants_one && requests.size() > 1) {
-    throw Error(ExitCode::usage, "boot: --keep, --disk and --console are for one machine, here are {}",
-                requests.size())
+  if ((options.disk || options.console) && requests.size() > 1) {
+    throw Error(ExitCode::usage, "boot: --disk and --console are for one machine, here are {}", requests.size())
         .set_hint("name the machine");
   }
   const Cache cache = open_cache();
   for (BootRequest& request : requests) {
-    apply_options(options, request);
+    apply_options(options, static_cast<int>(requests.size()), request);
     request.cache = cache.root;
     request.console_log =
         options.console ? *options.console : cache.root / "consoles" / (request.name + ".log");
-    run_one(session, request, options.keep);
   }
+  run_machines(session, requests, options);
 }
 
 }  // namespace
@@ -206,7 +268,7 @@ void add_boot_command(CLI::App& app, Session& session) {
   CLI::App* command =
       app.add_subcommand("boot", "Run an image in QEMU until it is ready; the image stays as it is");
   command->add_option("what", options->what,
-                      "Disk image, or with --env machines (default: all, one after the other)");
+                      "Disk image, or with --env machines (default: all of them)");
   command->add_option("--env", options->environment,
                       "Environment file: its machines, from its output folder");
   command->add_option("-o,--output", options->output_root, "With --env: folder of the deployment's folder");
@@ -216,6 +278,7 @@ void add_boot_command(CLI::App& app, Session& session) {
   command->add_option("--disk", options->disk,
                       "Keep what the machine writes in this file; go on with it if it is there");
   command->add_option("--console", options->console, "File for the console's text (default: in the cache)");
+  command->add_option("--ssh-config", options->ssh_config, "Write a configuration for 'ssh -F FILE MACHINE' once all are ready");
   command->add_option("--memory", options->memory, "Memory, such as '2 GiB'");
   command->add_option("--cpus", options->cpus, "Processors")->check(CLI::Range(1, 64));
   command->add_option("--timeout", options->timeout,
@@ -226,7 +289,7 @@ void add_boot_command(CLI::App& app, Session& session) {
       "--uefi", [options] { options->firmware = Firmware::uefi; }, "Start with UEFI instead of BIOS");
   command->add_flag_callback(
       "--keep", [options] { options->keep = BootOptions::Keep::yes; },
-      "Let it run until Ctrl-C, and say how to reach it");
+      "Let it run until Ctrl-C, even if it fails, and say how to reach it");
   command->callback([options, &session] { run(session, *options); });
 }
 

@@ -1,5 +1,6 @@
 #include "boot/boot.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -229,10 +230,39 @@ TEST_F(Booting, KeepsAMachineUntilItSwitchesItselfOff) {
                     "event('guest-shutdown'); stop(0)\n");
   (void)boot.wait_until_ready();
   int times = 0;
-  const std::optional<MachineEnd> end = boot.keep([&](const ReadyMachine&) { ++times; });
-  ASSERT_TRUE(end);
-  EXPECT_EQ(end->kind, MachineEnd::Kind::shut_down);
+  const std::vector<MachineEnd> ends = keep_running({&boot}, [&](const ReadyMachine&) { ++times; });
+  ASSERT_EQ(ends.size(), 1u);
+  EXPECT_EQ(ends.front().kind, MachineEnd::Kind::shut_down);
   EXPECT_EQ(times, 1);
+}
+
+TEST_F(Booting, WaitsForSeveralMachinesAtTheSameTime) {
+  const std::string flood = "say('x' * 500000 + '\\n')\n";  // more than a socket holds: unread, it would stop the machine
+  Boot first = start(kStart + "say('appliance[s1]: ready r " + kPlan + "\\n')\n" + flood + "event('guest-shutdown'); stop(0)\n");
+  Boot second = start(kStart + "import time; time.sleep(1)\nsay('appliance[s2]: ready r " + kPlan + "\\n')\nevent('guest-shutdown'); stop(0)\n");
+  std::vector<std::string> ready;
+  wait_until_ready({&first, &second},
+                   {.on_ready = [&](std::size_t place, const ReadyMachine& machine) {
+                      ready.push_back(fmt::format("{} {}", place, machine.name));
+                    },
+                    .on_failure = [](std::size_t, const Error& error) { FAIL() << error.what(); }});
+  EXPECT_EQ(ready, (std::vector<std::string>{"0 s1", "1 s2"}));
+  EXPECT_EQ(keep_running({&first, &second}, [](const ReadyMachine&) {}).size(), 2u);
+}
+
+TEST_F(Booting, HearsOfAMachineThatIsReadyAfterItFailed) {
+  Boot first = start(kStart + "say('appliance[s1]: failed no seed\\n'); import time; time.sleep(1)\nsay('appliance[s1]: ready r " + kPlan + "\\n')\n");
+  Boot second = start(kStart + "import time; time.sleep(3)\nsay('appliance[s2]: ready r " + kPlan + "\\n')\n");
+  std::vector<std::string> heard;
+  wait_until_ready({&first, &second},
+                   {.on_ready = [&](std::size_t place, const ReadyMachine&) { heard.push_back(fmt::format("{} ready", place)); },
+                    .on_failure = [&](std::size_t place, const Error& error) {
+                      heard.push_back(fmt::format("{} failed", place));
+                      EXPECT_EQ(error.code(), ExitCode::not_ready);
+                      EXPECT_THAT(error.what(), testing::HasSubstr("'s1' says it failed: no seed"));
+                    }});
+  EXPECT_EQ(heard, (std::vector<std::string>{"0 failed", "0 ready", "1 ready"}));
+  EXPECT_TRUE(first.is_running());
 }
 
 // The only test in this program that takes a signal: interrupt.h ends the process at the second.
@@ -241,7 +271,7 @@ TEST_F(Booting, KeepsAMachineUntilASignalComesAndCanStillEndIt) {
   Boot boot = start(kStart + "say('appliance[s1]: ready r " + kPlan + "\\nx\\n')\n");
   (void)boot.wait_until_ready();
   ASSERT_EQ(std::raise(SIGTERM), 0);
-  EXPECT_FALSE(boot.keep([](const ReadyMachine&) {}));
+  EXPECT_TRUE(keep_running({&boot}, [](const ReadyMachine&) {}).empty());
   EXPECT_EQ(boot.stop().kind, MachineEnd::Kind::quit);
 }
 

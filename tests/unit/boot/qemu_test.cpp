@@ -76,6 +76,15 @@ TEST(QemuArguments, EndAtARebootOnlyWhenTold) {
   EXPECT_TRUE(has(wanted, "-no-reboot"));
 }
 
+TEST(QemuArguments, AddACardOnASegmentWithOthers) {
+  QemuMachineSpec wanted = spec();
+  EXPECT_FALSE(has(wanted, "id=internal"));
+  wanted.segment = SharedSegment{.group = "239.1.2.3", .port = 23456, .mac = "52:54:00:01:02:03"};
+  EXPECT_TRUE(has(wanted,
+                  "-netdev socket,id=internal,mcast=239.1.2.3:23456,localaddr=127.0.0.1\n"
+                  "-device virtio-net-pci,netdev=internal,romfile=,mac=52:54:00:01:02:03\n"));
+}
+
 TEST(QemuArguments, DoubleTheCommasOfPaths) {
   QemuMachineSpec wanted = spec();
   wanted.disk = "/o/a,format=raw,.qcow2";
