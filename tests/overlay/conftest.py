@@ -31,7 +31,7 @@ machines:
   - {{name: "prod-a2", role: "authority", private_ip: "192.168.50.7", external: true}}
 users:
   - {{name: "ops", ssh_authorized_keys: ["{KEY}"]}}
-settings: {{ballot_box_database_password: "{PASSWORD}", iam_database_password: "iam-password-22"}}
+settings: {{ballot_box_database_password: "{PASSWORD}", iam_database_password: "iam-password-22", replication_password: "replication:3"}}
 '''
 
 
@@ -59,17 +59,18 @@ class Commands:
 
     def changing(self):
         """The commands that changed something."""
-        return [line for line in self.asked if line[0] not in ("nft", "nginx", "journalctl", "runuser")
+        return [line for line in self.asked if line[0] not in ("nft", "nginx", "visudo", "journalctl", "runuser")
                 and "is-active" not in line and not line[0].endswith("/pg_isready")]
 
     def _sql(self, text):
         """A server that knows just our statements: self.roles is name → verifier, self.databases are names."""
+        text = text.replace("SET synchronous_commit = local;\n", "")
         if text.startswith("SELECT 'role'"):
             rows = [f"role|{name}|{verifier}" for name, verifier in self.roles.items()]
             rows += [f"database|{name}|f" for name in self.databases]
             return "".join(row + "\n" for row in rows)
         for line in text.splitlines():
-            name = line.split('"')[1]
+            name = line.split('"')[1] if '"' in line else ""
             if line.startswith("CREATE ROLE"):
                 self.roles[name] = ""
             elif line.startswith("ALTER ROLE"):
@@ -100,6 +101,9 @@ def host(tmp_path, commands):
     put(tmp_path, "usr/lib/appliance/image.json",
         '{"version":1,"image":"web","roles":["web-master"],"plan":"' + "a" * 64 + '","built_with":"imgbuild 1"}')
     put(tmp_path, "dev/console", "")
+    put(tmp_path, "etc/passwd", "root:x:0:0:::\nballotbox:x:999:999:::\n")
+    put(tmp_path, "etc/appliance/ssh/postgres", "POSTGRES KEY\n")
+    put(tmp_path, "etc/appliance/ssh/ballotbox", "BALLOTBOX KEY\n")
     os.chmod(tmp_path / "etc/appliance", 0o755)
     return Host(tmp_path, commands)
 

@@ -3,7 +3,7 @@ import os
 import stat
 
 import pytest
-from appliance import cli, postgres, scram
+from appliance import cli, postgres, primary, replication, scram
 from appliance.apply import Moment, apply, lock
 from appliance.errors import ApplianceError
 from conftest import KEY, PASSWORD, change_environment
@@ -20,7 +20,12 @@ def test_the_first_run_writes_every_file_of_the_role(host):
         "wrote /etc/appliance/role.nft", "wrote /etc/nftables.conf", "wrote /etc/ssh/authorized_keys.d/ops",
         "wrote /etc/ssh/sshd_config.d/11-appliance-keys.conf", "wrote /etc/postgresql/15/main/conf.d/appliance.conf",
         "wrote /etc/postgresql/15/main/pg_hba.conf", "wrote /etc/nginx/nginx.conf", "wrote /etc/postgresql/15/main/server.crt",
-        "wrote /etc/postgresql/15/main/server.key"]
+        "wrote /etc/postgresql/15/main/server.key", "wrote /etc/postgresql/15/main/conf.d/replication.conf",
+        "wrote /etc/postgresql/15/main/conf.d/synchronous.conf", "wrote /etc/postgresql/15/main/start.conf", "wrote /etc/repmgr.conf",
+        "wrote /var/lib/postgresql/.pgpass", "wrote /etc/sudoers.d/appliance-web", "wrote /etc/ssh/ssh_known_hosts",
+        "wrote /etc/ssh/authorized_keys.d/postgres", "wrote /etc/ssh/authorized_keys.d/ballotbox",
+        "wrote /var/lib/postgresql/.ssh/id_ed25519", "wrote /home/ballotbox/.ssh/id_ed25519", "wrote /etc/memcached.conf",
+        "wrote /etc/appliance/application.env", "wrote /etc/systemd/system/appliance-datastore.timer.d/interval.conf"]
 
 
 def test_the_second_run_changes_nothing(host, commands):
@@ -41,21 +46,24 @@ def test_a_changed_domain_restarts_only_what_uses_it(host, commands):
     apply(host, Moment.running)
     commands.asked.clear()
     change_environment(host, 'domain: "vote.example.org"', 'domain: "poll.example.org"')
-    assert apply(host, Moment.running) == ["wrote /etc/hosts", "wrote /etc/nginx/nginx.conf", "reloaded nginx.service"]
+    assert apply(host, Moment.running) == ["wrote /etc/hosts", "wrote /etc/nginx/nginx.conf", "wrote /etc/appliance/application.env",
+                                             "reloaded nginx.service"]
     assert commands.changing() == [["systemctl", "reload-or-restart", "nginx.service"]]
 
 
 def test_at_boot_only_services_that_run_already_are_told(host, commands):
     apply(host, Moment.boot)
-    told = [line for line in commands.changing() if line[0] == "systemctl"]
+    told = [line for line in commands.changing() if line[0] == "systemctl" and line != ["systemctl", "daemon-reload"]]
     assert told and all(line[1].startswith("try-") for line in told)
 
 
 def test_each_service_is_told_once(host, commands):
     apply(host, Moment.running)
-    reloads = [line for line in commands.asked if line[:2] == ["systemctl", "reload-or-restart"]]
-    assert sorted(line[2] for line in reloads) == ["nftables.service", "nginx.service", "postgresql@15-main.service",
-                                                   "ssh.service"]
+    told = [(line[1], line[2]) for line in commands.asked if line[0] == "systemctl" and line[1].endswith("restart")]
+    assert sorted(told, key=lambda one: one[1]) == [
+        ("restart", "memcached.service"), ("reload-or-restart", "nftables.service"), ("reload-or-restart", "nginx.service"),
+        ("try-restart", "postgresql@15-main.service"), ("try-reload-or-restart", "postgresql@15-main.service"),
+        ("reload-or-restart", "ssh.service")]
 
 
 def test_a_refused_file_leaves_every_file_as_it_was(host, commands):
@@ -95,6 +103,38 @@ def test_no_password_is_in_a_command_or_a_file_but_its_own(host, commands):
     holders = [str(p.relative_to(host.root)) for p in host.root.rglob("*")
                if p.is_file() and not p.is_symlink() and PASSWORD.encode() in p.read_bytes()]
     assert holders == ["etc/appliance/env.yml"]
+
+
+def test_a_standby_s_apply_leaves_the_databases_alone_and_starts_nothing(host, commands):
+    apply(host, Moment.running)
+    primary.record(host, primary.Claim("prod-s2", 2))
+    commands.asked.clear()
+    assert apply(host, Moment.running) == ["wrote /etc/appliance/application.env"]
+    assert [line for line in commands.asked if "psql" in " ".join(line) or line[:2] == ["systemctl", "start"]] == []
+
+
+def test_a_fenced_node_s_database_is_disabled_and_stays_down(host, commands):
+    apply(host, Moment.running)
+    replication.save(host, fenced="superseded by prod-s2", standbys=("prod-s2",))
+    commands.asked.clear()
+    assert apply(host, Moment.running) == ["wrote /etc/postgresql/15/main/conf.d/synchronous.conf", "wrote /etc/postgresql/15/main/start.conf",
+                                           "reloaded postgresql@15-main.service"]
+    assert host.read("/etc/postgresql/15/main/start.conf").splitlines()[-1] == "disabled"
+    assert [line for line in commands.asked if line[0] == "systemctl"] == [["systemctl", "try-reload-or-restart", "postgresql@15-main.service"]]
+
+
+def test_an_apply_can_wait_for_another_one(host):
+    waited = []
+    with lock(host):
+        with pytest.raises(ApplianceError), lock(host, patience=2, sleep=waited.append):
+            pass
+    assert waited == [1, 1]
+
+
+def test_a_missing_account_of_payloads_is_made(host, commands):
+    host.write("/etc/passwd", "root:x:0:0:::\n")
+    assert "made user ballotbox" in apply(host, Moment.boot)
+    assert commands.asked.index(["systemd-sysusers"]) < commands.asked.index(["systemd-tmpfiles", "--create"])
 
 
 def test_secret_files_are_closed_to_others(host):

@@ -139,8 +139,8 @@ def test_status_reports_units_and_databases(host, commands):
     host.write("/run/appliance/ready", "")
     from appliance import apply
     now = status.facts(host, *apply.load(host))
-    assert now["ready"] is True and now["database"] == {"ballot_box": "up", "iam": "up"}
-    assert now["units"] == {unit: "active" for unit in ("nftables.service", "ssh.service", "chrony.service", "nginx.service",
+    assert now["ready"] is True and now["database"] == {"ballot_box": "up", "iam": "up", "repmgr": "up"}
+    assert now["units"] == {unit: "active" for unit in ("nftables.service", "ssh.service", "chrony.service", "nginx.service", "memcached.service",
                                                         "postgresql@15-main.service")}
     assert PASSWORD not in json.dumps(now) and PASSWORD not in repr(commands.asked)
 
@@ -151,7 +151,7 @@ def test_status_is_not_ready_when_a_database_is_down(host, commands):
     host.write("/run/appliance/ready", "")
     from appliance import apply
     now = status.facts(host, *apply.load(host))
-    assert now["ready"] is False and now["database"] == {"ballot_box": "down", "iam": "down"}
+    assert now["ready"] is False and now["database"] == {"ballot_box": "down", "iam": "down", "repmgr": "down"}
 
 
 def seeded(host):

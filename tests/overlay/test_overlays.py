@@ -10,7 +10,8 @@ from conftest import OVERLAYS
 
 FILES = sorted(path for folder in ("common", "web") for path in (OVERLAYS / folder).rglob("*") if not path.is_dir())
 UNITS = [path for path in FILES if path.suffix in (".service", ".timer")]
-EXECUTABLE = {"usr/bin/appliance", "usr/lib/appliance/load-firewall"}
+SCRIPTS = {f"usr/lib/appliance/{name}" for name in ("load-firewall", "archive-wal", "restore-wal", "peer-words")}
+EXECUTABLE = {"usr/bin/appliance", *SCRIPTS}
 ids = lambda path: str(path.relative_to(OVERLAYS))  # noqa: E731
 
 
@@ -102,5 +103,6 @@ def test_the_firewall_takes_good_rules(tmp_path):
     assert "chain ours" in found and "closing" not in found
 
 
-def test_load_firewall_passes_shellcheck():
-    subprocess.run(["shellcheck", OVERLAYS / "common/usr/lib/appliance/load-firewall"], check=True)
+@pytest.mark.parametrize("script", sorted(SCRIPTS))
+def test_scripts_pass_shellcheck(script):
+    subprocess.run(["shellcheck", next(path for path in FILES if str(path).endswith(script))], check=True)

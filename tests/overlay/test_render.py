@@ -50,7 +50,8 @@ def test_the_firewall_lets_in_exactly_the_matrix(host):
     assert lines(always) == ["ip saddr { 192.168.50.1/32 } tcp dport 22 accept", "ip6 saddr { 2001:db8::/64 } tcp dport 22 accept",
                              "ip saddr { 192.168.50.5/32 } tcp dport 22 accept", "tcp dport 80 accept", "tcp dport 443 accept"]
     assert lines(found["/etc/appliance/role.nft"]) == ["table inet appliance {", "chain role {",
-                                                       "ip saddr { 192.168.50.5/32 } tcp dport 5432 accept", "}", "}"]
+                                                       "ip saddr { 192.168.50.5/32 } tcp dport 5432 accept",
+                                                       "ip saddr { 192.168.50.5/32 } tcp dport 11211 accept", "}", "}"]
 
 
 def test_the_firewall_of_an_authority_lets_in_ops_only(host):
@@ -63,14 +64,17 @@ def test_a_single_web_node_keeps_its_database_to_itself(host):
     found = rendered(host)
     assert "listen_addresses = 'localhost'\n" in found["/etc/postgresql/15/main/conf.d/appliance.conf"]
     assert "hostssl" not in found["/etc/postgresql/15/main/pg_hba.conf"]
+    assert "synchronous_standby_names = ''\n" in found["/etc/postgresql/15/main/conf.d/synchronous.conf"]
+    assert 'DATABASE_HOST="localhost"\n' in found["/etc/appliance/application.env"]
     assert "5432" not in found["/etc/appliance/role.nft"]
 
 
 def test_the_database_lets_in_exactly_its_own_roles(host):
-    expected = ["local all postgres peer"]
-    for name in ("ballot_box", "iam"):
+    expected = ["local all postgres peer", "local replication postgres peer", "hostssl replication repmgr 192.168.50.5/32 scram-sha-256"]
+    for name in ("ballot_box", "iam", "repmgr"):
         expected += [f"local {name} {name} scram-sha-256", f"host {name} {name} 127.0.0.1/32 scram-sha-256",
-                     f"host {name} {name} ::1/128 scram-sha-256", f"hostssl {name} {name} 192.168.50.5/32 scram-sha-256"]
+                     f"host {name} {name} ::1/128 scram-sha-256", f"hostssl {name} {name} 192.168.50.4/32 scram-sha-256",
+                     f"hostssl {name} {name} 192.168.50.5/32 scram-sha-256"]
     assert lines(rendered(host)["/etc/postgresql/15/main/pg_hba.conf"]) == expected
 
 

@@ -3,10 +3,11 @@ import enum
 import fcntl
 import json
 import os
+import time
 from contextlib import contextmanager
 
 from . import environment as environments
-from . import postgres, progress, render, roles
+from . import postgres, progress, render, replication, roles
 from .errors import ApplianceError
 
 # Consequences that are still due. In /run, for after a power cut every service reads its files anew anyway.
@@ -27,22 +28,22 @@ def load(host):
     return environment, role
 
 
-def apply(host, moment):
-    """Applies the environment; returns what changed, as sentences.
+def apply(host, moment, patience=0):
+    """Applies the environment; returns what changed, as sentences. Waits up to `patience` seconds for another one at work.
 
     Every new file is checked before the first is written. Throws ApplianceError; consequences still due are
     remembered for the next run.
     """
-    with lock(host):
+    with lock(host, patience):
         environment, role = load(host)
-        changes = _keep_private(host)
+        changes = _keep_private(host) + _make_users(host, role)
         if role.databases and postgres.ensure_cluster(host):
             changes.append("made database cluster main")
         made = render.files(host, environment, role)
         due = _write_files(host, made, changes)
         _remove_stale(host, role, made, changes)
         _act(host, due, moment, changes)
-        if role.databases and moment is Moment.running:
+        if role.databases and moment is Moment.running and replication.may_write(host, environment, role):
             changes += databases(host, environment, role)
         return changes
 
@@ -59,18 +60,37 @@ def databases(host, environment, role):
 
 
 @contextmanager
-def lock(host):
-    """Only one of us changes the machine at a time."""
+def lock(host, patience=0, sleep=time.sleep):
+    """Only one of us changes the machine at a time. Throws ApplianceError after `patience` seconds."""
     path = host.path(f"{progress.RUN}/lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        while not _is_locked(handle):
+            if patience <= 0:
+                raise ApplianceError("another 'appliance apply' is at work: wait for it")
+            patience -= 1
+            sleep(1)
         yield
-    except BlockingIOError:
-        raise ApplianceError("another 'appliance apply' is at work: wait for it") from None
     finally:
         os.close(handle)
+
+
+def _is_locked(handle):
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _make_users(host, role):
+    """Accounts of payloads. Not left to systemd-sysusers.service, which runs only when a package says so."""
+    missing = [name for name in role.users if not host.has_user(name)]
+    if missing:
+        host.command(["systemd-sysusers"])
+        host.command(["systemd-tmpfiles", "--create"])
+    return [f"made user {name}" for name in missing]
 
 
 def _keep_private(host):
@@ -128,9 +148,11 @@ def _act(host, due, moment, changes):
             host.command(what)
             changes.append(f"ran {' '.join(what)}")
             continue
-        # At boot only what runs already hears of it; all else starts after us.
+        # At boot only what runs already hears of it; all else starts after us. The database is started by databases() alone:
+        # on a fenced node it must stay down.
         command = {"reload": "reload-or-restart", "restart": "restart"}[verb]
-        host.command(["systemctl", f"try-{command}" if moment is Moment.boot else command, what])
+        only_running = moment is Moment.boot or what.startswith("postgresql@")
+        host.command(["systemctl", f"try-{command}" if only_running else command, what])
         if moment is Moment.running:
             changes.append(f"{verb}ed {what}")
     host.remove(PENDING)

@@ -3,7 +3,7 @@ import os
 import socket
 import time
 
-from . import apply, checks, environment, progress, roles, scrub, status
+from . import apply, checks, environment, node, progress, replication, roles, scrub, status
 from .errors import ApplianceError
 
 FENCE = f"{progress.RUN}/open/role.nft"
@@ -27,7 +27,7 @@ def configure(host):
 def database(host):
     progress.stage(host, "database")
     found, role = apply.load(host)
-    return apply.databases(host, found, role)
+    return node.start(host, found, role) if replication.is_web(role, found) else apply.databases(host, found, role)
 
 
 def ready(host, seconds, now=time.monotonic, sleep=time.sleep):

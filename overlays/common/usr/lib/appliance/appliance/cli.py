@@ -4,6 +4,7 @@ import json
 import os
 import sys
 
+from . import acts
 from .errors import ApplianceError
 from .host import Host
 
@@ -42,7 +43,7 @@ def _status(host, arguments):
     if arguments.refresh:
         status.refresh(host, environment, role)
         return 0
-    now = status.facts(host, environment, role)
+    now = {**status.facts(host, environment, role), **status.web_facts(host, environment, role)}
     print(json.dumps(now) if arguments.json else status.table(now))
     return 0 if now["ready"] else 1
 
@@ -120,6 +121,7 @@ def _parser():
     status.add_argument("--json", action="store_true")
     status.add_argument("--refresh", action="store_true", help=argparse.SUPPRESS)
     command("selftest", _selftest, "check ports, certificate, databases and firewall")
+    acts.add(command)
     command("prepare", _prepare)
     command("database", _database)
     command("stage", _stage).add_argument("text")

@@ -2,6 +2,7 @@
 
 Tests give another root and a fake `run`; then nothing outside of that root is read or written.
 """
+import grp
 import os
 import pwd
 import subprocess
@@ -138,6 +139,17 @@ class Host:
     def cores(self):
         return os.cpu_count() or 1
 
+    def has_user(self, name):
+        return any(line.startswith(f"{name}:") for line in (self.read_or_none("/etc/passwd") or "").splitlines())
+
+    def disk_mib(self, absolute):
+        """Size of the file system that holds the nearest existing folder of this path."""
+        path = self.path(absolute)
+        while not path.exists():
+            path = path.parent
+        status = os.statvfs(path)
+        return status.f_frsize * status.f_blocks // 1024 // 1024
+
     def has_ipv6(self):
         return self.exists("/proc/net/if_inet6")
 
@@ -147,12 +159,16 @@ def make_folder(folder):
 
 
 def owner_ids(owner):
-    """(uid, gid) of a user."""
+    """(uid, gid) of `user`, in its own group, or of `user:group`."""
+    name, _, group = owner.partition(":")
     try:
-        user = pwd.getpwnam(owner)
+        user = pwd.getpwnam(name)
     except KeyError:
-        raise ApplianceError(f"there is no user '{owner}'") from None
-    return user.pw_uid, user.pw_gid
+        raise ApplianceError(f"there is no user '{name}'") from None
+    try:
+        return user.pw_uid, grp.getgrnam(group).gr_gid if group else user.pw_gid
+    except KeyError:
+        raise ApplianceError(f"there is no group '{group}'") from None
 
 
 def sync_folder(folder):

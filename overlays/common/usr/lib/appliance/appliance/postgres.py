@@ -9,6 +9,7 @@ from . import scram
 from .errors import ApplianceError
 
 PROGRAMS = "/usr/lib/postgresql"
+HOME = "/var/lib/postgresql"
 CLOSED = "/etc/cloud/cloud-init.disabled"
 MADE = "/var/lib/appliance/cluster-made"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -26,6 +27,15 @@ def unit(host):
     return f"postgresql@{version(host)}-main.service"
 
 
+def data(host):
+    """Folder of the cluster `main`."""
+    return f"{HOME}/{version(host)}/main"
+
+
+def is_up(host):
+    return host.succeeds([program(host, "pg_isready"), "-q"])
+
+
 def tuning(memory_mib, cores):
     """Settings that follow the machine's size. Formula of the ECS appliance (facts/seeds.md 5.10)."""
     pool = max(512, memory_mib - 2560 - 256 * cores)
@@ -34,6 +44,11 @@ def tuning(memory_mib, cores):
             "shared_buffers": f"{pool // 4}MB",
             "work_mem": f"{min(65536, max(4096, work_kib))}kB",
             "effective_cache_size": f"{max(2048, pool * 3 // 4)}MB"}
+
+
+def wal_limit(disk_mib):
+    """MiB of WAL that a standby which is away may hold back: a quarter of the disk, so that the primary goes on."""
+    return max(512, min(16384, disk_mib // 4 // 64 * 64))
 
 
 def ensure_cluster(host):
@@ -54,7 +69,7 @@ def ensure_cluster(host):
         raise ApplianceError(f"{folders[1]}: was not made by this appliance: move it away, or create {MADE} to keep it")
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
-    host.command(["pg_createcluster", number, "main", "--encoding", "UTF8", "--locale", "C.UTF-8", "--",
+    host.command(["pg_createcluster", number, "main", "--start-conf", "manual", "--encoding", "UTF8", "--locale", "C.UTF-8", "--",
                   "--auth-local", "peer", "--auth-host", "scram-sha-256", "--data-checksums"])
     host.write(MADE, f"{number}\n", mode=0o600)
     return True
@@ -86,7 +101,7 @@ def ensure_databases(host, databases, settings):
             statements.append(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC;')
             changes.append(f"closed database {name} to other roles")
     if statements:
-        _sql(host, "\n".join(statements) + "\n")
+        sql(host, "\n".join(statements) + "\n")
     return changes
 
 
@@ -98,7 +113,7 @@ def secret_of(row, settings):
 def wait_until_up(host, seconds=120, sleep=time.sleep):
     """Waits until the server takes connections. Throws ApplianceError after `seconds`."""
     for _ in range(seconds):
-        if host.succeeds([_program(host, "pg_isready"), "-q"]):
+        if is_up(host):
             return
         sleep(1)
     raise ApplianceError(f"{unit(host)}: takes no connections after {seconds} s")
@@ -114,7 +129,7 @@ def login(host, database, password):
     With a password over TCP; without one over the socket, as the user of the same name. The password goes to psql in a
     memory file, so neither arguments nor environment hold it.
     """
-    ask = [_program(host, "psql"), "-X", "-w", "-A", "-t", "-q", "-c", WHO]
+    ask = [program(host, "psql"), "-X", "-w", "-A", "-t", "-q", "-c", WHO]
     if password is None:
         said = host.command(["runuser", "-u", database, "--", *ask, f"dbname={database} connect_timeout=10"])
         return tuple(said.strip().split("|"))
@@ -147,20 +162,26 @@ def _versions(host, folder, evidence):
             if child.name.isdigit() and (child / evidence).exists()]
 
 
-def _program(host, name):
+def program(host, name):
     """Straight to the binary: Debian's wrapper in /usr/bin costs a second of Perl on a slow machine."""
     return f"{PROGRAMS}/{version(host)}/bin/{name}"
 
 
 def _present(host):
     """({role: its verifier}, {database: whether strangers may connect}) of the server."""
-    rows = _sql(host, "SELECT 'role', rolname, coalesce(rolpassword, '') FROM pg_authid WHERE rolcanlogin;\n"
+    rows = sql(host, "SELECT 'role', rolname, coalesce(rolpassword, '') FROM pg_authid WHERE rolcanlogin;\n"
                       "SELECT 'database', datname, has_database_privilege('public', oid, 'CONNECT') FROM pg_database;\n")
     found = [line.split("|", 2) for line in rows.splitlines()]
     return ({name: value for kind, name, value in found if kind == "role"},
             {name: value == "t" for kind, name, value in found if kind == "database"})
 
 
-def _sql(host, text):
-    return host.command(["runuser", "-u", "postgres", "--", _program(host, "psql"), "-X", "-A", "-t", "-q",
-                         "-v", "ON_ERROR_STOP=1", "-f", "-", "postgres"], stdin=text)
+def as_postgres(argv):
+    """The command line that runs `argv` as the user postgres."""
+    return ["runuser", "-u", "postgres", "--", *argv]
+
+
+def sql(host, text, database="postgres"):
+    """What the statements print, as superuser on the socket. Our own changes wait for no standby: they are made again if lost."""
+    ask = [program(host, "psql"), "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-", database]
+    return host.command(as_postgres(ask), stdin=f"SET synchronous_commit = local;\n{text.rstrip().rstrip(';')};\n")

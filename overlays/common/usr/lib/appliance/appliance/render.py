@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import jinja2
 
-from . import firewall, postgres, primary
+from . import firewall, postgres, primary, replication
 from .errors import ApplianceError
 
 TEMPLATES = "/usr/lib/appliance/templates"
@@ -25,13 +25,20 @@ class File:
 def files(host, environment, role):
     """All files of the role, in the order of its description. Throws ApplianceError if one cannot be made."""
     context = _context(host, environment, role)
-    engine = jinja2.Environment(loader=jinja2.FileSystemLoader(host.path(TEMPLATES)), undefined=jinja2.StrictUndefined,
-                                keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+    engine = _engine(host)
     made = []
     for row in role.files:
         for item in _items(row, environment):
             made.append(_file(host, engine, row, {**context, "item": item}))
     return made
+
+
+def _engine(host):
+    engine = jinja2.Environment(loader=jinja2.FileSystemLoader(host.path(TEMPLATES)), undefined=jinja2.StrictUndefined,
+                                keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+    engine.filters["pgpass"] = postgres.escaped
+    engine.filters["prefix"] = lambda address: f"{address}/{128 if ':' in address else 32}"
+    return engine
 
 
 def stale(host, role, made):
@@ -54,8 +61,10 @@ def _context(host, environment, role):
                "peers": lambda group: firewall.peers(role, environment, group), "databases": role.databases}
     if role.databases:
         number = postgres.version(host)
-        context["postgres"] = {"version": number, "unit": f"postgresql@{number}-main.service",
-                               "tuning": postgres.tuning(host.memory_mib(), host.cores())}
+        context["postgres"] = {"version": number, "unit": f"postgresql@{number}-main.service", "data": postgres.data(host),
+                               "home": postgres.HOME, "tuning": postgres.tuning(host.memory_mib(), host.cores()),
+                               "wal_limit": postgres.wal_limit(host.disk_mib(postgres.HOME))}
+        context["replication"] = replication.load(host)
     return context
 
 

@@ -14,7 +14,7 @@ from .errors import ApplianceError
 
 FOLDER = "/usr/lib/appliance"
 IMAGE = f"{FOLDER}/image.json"
-LISTS = ("settings", "files", "listen", "units", "databases")
+LISTS = ("settings", "files", "listen", "units", "databases", "users")
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Role:
     listen: tuple
     units: tuple
     databases: tuple
+    users: tuple      # accounts that must be there
 
     def group_of(self, machine):
         """The group that the machine's role belongs to, or ''."""
