@@ -14,6 +14,19 @@ sys.path.insert(0, str(OVERLAYS / "common/usr/lib/appliance"))
 from appliance.host import Host  # noqa: E402
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake ops"
+CERTIFICATE = """-----BEGIN CERTIFICATE-----
+MIIBwDCCAWWgAwIBAgIUDQ5SUnB/xUXNyIAqoic7J9DdseQwCgYIKoZIzj0EAwIw
+EjEQMA4GA1UEAwwHcHJvZC1zMTAgFw0yNjExMjExMzI4NTVaGA8yMTI2MTAyODEz
+Mjg1NVowEjEQMA4GA1UEAwwHcHJvZC1zMTBZMBMGByqGSM49AgEGCCqGSM49AwEH
+A0IABGT6eQ8DdGUl4HSPPRGwKc4YvPlPzF6Ezh4oa3Jd6MwsySCyNtVUPO0MpWkO
+NbQCj7CuAVzISDy3+6pW9XNKrzWjgZYwgZMwHQYDVR0OBBYEFDMMGDozyp2CfNTe
+mKPJLli6ll0MMB8GA1UdIwQYMBaAFDMMGDozyp2CfNTemKPJLli6ll0MMAwGA1Ud
+EwEB/wQCMAAwJAYDVR0RBB0wG4IHcHJvZC1zMYIQdm90ZS5leGFtcGxlLm9yZzAd
+BgNVHSUEFjAUBggrBgEFBQcDAQYIKwYBBQUHAwIwCgYIKoZIzj0EAwIDSQAwRgIh
+AJeRQfJO58ALZ3OsT0APXTdHvoQJ3gXmDZPy8Zd6cn/+AiEA9bE+JkpQYY7eP8sJ
+tDtpq9nTqyLY1pyZmv9McLT1+Xo=
+-----END CERTIFICATE-----
+"""   # of prod-s1, its key is nowhere
 PASSWORD = "ballot-box-password-1"
 
 ENVIRONMENT = f'''version: 1
@@ -91,7 +104,7 @@ def host(tmp_path, commands):
     for overlay in ("common", "web"):
         shutil.copytree(OVERLAYS / overlay, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     put(tmp_path, "etc/appliance/env.yml", ENVIRONMENT)
-    put(tmp_path, "srv/certs/selfsigned/cert.pem", "CERTIFICATE\n")
+    put(tmp_path, "srv/certs/selfsigned/cert.pem", CERTIFICATE)
     put(tmp_path, "srv/certs/selfsigned/key-nopass.pem", "KEY\n")
     put(tmp_path, "usr/share/zoneinfo/Europe/Vienna", "")
     put(tmp_path, "usr/share/zoneinfo/UTC", "")

@@ -25,7 +25,8 @@ def test_the_first_run_writes_every_file_of_the_role(host):
         "wrote /var/lib/postgresql/.pgpass", "wrote /etc/sudoers.d/appliance-web", "wrote /etc/ssh/ssh_known_hosts",
         "wrote /etc/ssh/authorized_keys.d/postgres", "wrote /etc/ssh/authorized_keys.d/ballotbox",
         "wrote /var/lib/postgresql/.ssh/id_ed25519", "wrote /home/ballotbox/.ssh/id_ed25519", "wrote /etc/memcached.conf",
-        "wrote /etc/appliance/application.env", "wrote /etc/systemd/system/appliance-datastore.timer.d/interval.conf"]
+        "wrote /etc/appliance/application.env", "wrote /etc/systemd/system/appliance-datastore.timer.d/interval.conf",
+        "wrote /etc/eopeers", "wrote /srv/certs/selfsigned/calist", "wrote /etc/eoconf.json"]
 
 
 def test_the_second_run_changes_nothing(host, commands):

@@ -132,7 +132,7 @@ def test_a_machine_where_nothing_works_gets_a_full_list(host, commands):
     commands.answers["nft -j"] = (1, "none")
     results = {result.name: result.problem for result in checks.run(host, *apply.load(host))}
     assert results["unit nginx.service is active"] == "is inactive"
-    assert len(results) == 21
+    assert len(results) == 24
 
 
 def test_a_name_with_another_address_is_named(host, monkeypatch):
@@ -144,4 +144,4 @@ def test_a_name_with_another_address_is_named(host, monkeypatch):
 
 def test_every_check_of_the_role_runs(host):
     names = [result.name for result in checks.run(host, *apply.load(host))]
-    assert [name for name in names if name.startswith("port ")] == [f"port {p} answers" for p in (22, 80, 443, 5432, 11211)]
+    assert [name for name in names if name.startswith("port ")] == [f"port {p} answers" for p in (22, 80, 443, 5432, 11211, 14443, 14453)]

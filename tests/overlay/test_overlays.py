@@ -8,10 +8,10 @@ import yaml
 from appliance import cli
 from conftest import OVERLAYS
 
-FILES = sorted(path for folder in ("common", "web") for path in (OVERLAYS / folder).rglob("*") if not path.is_dir())
+FILES = sorted(path for folder in ("common", "web", "authority") for path in (OVERLAYS / folder).rglob("*") if not path.is_dir())
 UNITS = [path for path in FILES if path.suffix in (".service", ".timer")]
 SCRIPTS = {f"usr/lib/appliance/{name}" for name in ("load-firewall", "archive-wal", "restore-wal", "peer-words")}
-EXECUTABLE = {"usr/bin/appliance", *SCRIPTS}
+EXECUTABLE = {"usr/bin/appliance", "usr/bin/eopeers", *SCRIPTS}
 ids = lambda path: str(path.relative_to(OVERLAYS))  # noqa: E731
 
 

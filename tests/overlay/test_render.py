@@ -3,7 +3,7 @@ import shutil
 import subprocess
 
 import pytest
-from appliance import environment, render, roles
+from appliance import apply, environment, peers, render, roles
 from conftest import OVERLAYS, change_environment
 
 
@@ -51,7 +51,8 @@ def test_the_firewall_lets_in_exactly_the_matrix(host):
                              "ip saddr { 192.168.50.5/32 } tcp dport 22 accept", "tcp dport 80 accept", "tcp dport 443 accept"]
     assert lines(found["/etc/appliance/role.nft"]) == ["table inet appliance {", "chain role {",
                                                        "ip saddr { 192.168.50.5/32 } tcp dport 5432 accept",
-                                                       "ip saddr { 192.168.50.5/32 } tcp dport 11211 accept", "}", "}"]
+                                                       "ip saddr { 192.168.50.5/32 } tcp dport 11211 accept",
+                                                       "ip saddr { 192.168.50.6/31 } tcp dport 14453 accept", "}", "}"]
 
 
 def test_the_firewall_of_an_authority_lets_in_ops_only(host):
@@ -148,17 +149,19 @@ def test_loading_again_replaces_and_the_fence_opens_with_the_link(host, tmp_path
 def certificate(folder):
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
-                    "key-nopass.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=prod-s1"], cwd=folder, check=True,
-                   capture_output=True)
+                    "key-nopass.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=prod-s1", "-addext",
+                    "basicConstraints=critical,CA:FALSE"], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture
 def site(host, tmp_path):
     """The rendered nginx.conf on unprivileged ports, with its paths below the temporary folder."""
     certificate(tmp_path / "srv/certs/selfsigned")
+    peers.renew(host, *apply.load(host))
     text = rendered(host)["/etc/nginx/nginx.conf"]
     for old, new in ((" 80 ", " 127.0.0.1:18080 "), (" 443 ", " 127.0.0.1:18443 "), ("user www-data;", "user root;"),
                      ("/srv/certs", f"{tmp_path}/srv/certs"), ("/run/", f"{tmp_path}/run/"),
+                     ("/var/lib/eopeers", f"{tmp_path}/var/lib/eopeers"),
                      ("syslog:server=unix:/dev/log,tag=nginx,nohostname", f"{tmp_path}/nginx.log")):
         assert old in text
         text = text.replace(old, new)

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 
 from . import environment as environments
-from . import postgres, progress, render, replication, roles
+from . import certificate, peers, postgres, progress, render, replication, roles
 from .errors import ApplianceError
 
 # Consequences that are still due. In /run, for after a power cut every service reads its files anew anyway.
@@ -36,11 +36,13 @@ def apply(host, moment, patience=0):
     """
     with lock(host, patience):
         environment, role = load(host)
-        changes = _keep_private(host) + _make_users(host, role)
+        changes = certificate.ensure(host, environment) + _keep_private(host) + _make_users(host, role)
         if role.databases and postgres.ensure_cluster(host):
             changes.append("made database cluster main")
+        renewed = peers.renew(host, environment, role)
+        changes += renewed
         made = render.files(host, environment, role)
-        due = _write_files(host, made, changes)
+        due = _write_files(host, made, changes, [("reload", json.dumps("nginx.service"))] if renewed else [])
         _remove_stale(host, role, made, changes)
         _act(host, due, moment, changes)
         if role.databases and moment is Moment.running and replication.may_write(host, environment, role):
@@ -103,9 +105,9 @@ def _keep_private(host):
     return changes
 
 
-def _write_files(host, made, changes):
-    """Writes what differs; returns the consequences due, each once, in the order of the files."""
-    due = [tuple(item) for item in json.loads(host.read_or_none(PENDING) or "[]")]
+def _write_files(host, made, changes, due):
+    """Writes what differs; returns the consequences due, each once, in the order of the files, `due` before them."""
+    due = list(dict.fromkeys([*(tuple(item) for item in json.loads(host.read_or_none(PENDING) or "[]")), *due]))
     differing = [file for file in made if not _is_there(host, file)]
     for file in differing:
         if file.check:

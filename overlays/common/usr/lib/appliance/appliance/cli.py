@@ -38,12 +38,13 @@ def _apply(host, arguments):
 
 
 def _status(host, arguments):
-    from . import apply, status
+    from . import apply, peers, status
     environment, role = apply.load(host)
     if arguments.refresh:
         status.refresh(host, environment, role)
         return 0
-    now = {**status.facts(host, environment, role), **status.web_facts(host, environment, role)}
+    now = {**status.facts(host, environment, role), **status.web_facts(host, environment, role),
+           **peers.facts(host, role)}
     print(json.dumps(now) if arguments.json else status.table(now))
     return 0 if now["ready"] else 1
 
@@ -84,6 +85,11 @@ def _fail(host, arguments):
 def _scrub(host, _):
     from . import scrub
     _say(scrub.scrub(host))
+
+
+def _follow(host, _):
+    from . import follow
+    follow.run(host)
 
 
 def _say(changes):
@@ -128,4 +134,5 @@ def _parser():
     command("ready", _ready).add_argument("--timeout", type=int, default=300)
     command("fail", _fail).add_argument("unit")
     command("scrub", _scrub)
+    command("follow", _follow)
     return parser

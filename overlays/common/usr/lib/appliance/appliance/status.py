@@ -2,7 +2,7 @@
 import datetime
 import json
 
-from . import backup, checks, datastore, pages, postgres, progress, replication, roles, watch
+from . import backup, checks, datastore, pages, peers, postgres, progress, replication, roles, watch
 from .errors import ApplianceError
 
 def facts(host, environment, role):
@@ -36,7 +36,8 @@ def table(now):
              f"ready     {'yes' if now['ready'] else 'no'}"]
     lines += [f"unit      {name}: {state}" for name, state in now["units"].items()]
     lines += [f"database  {name}: {state}" for name, state in now["database"].items()]
-    return "\n".join(lines + _web_lines(now))
+    lines += [f"peers     {', '.join(now['peers']) or 'none'}"] if "peers" in now else []
+    return "\n".join(lines + _web_lines(now) + [f"alarm     {alarm}" for alarm in peers.alarms(now)])
 
 
 def _web_lines(now):
