@@ -115,6 +115,9 @@ struct BackendChoice {
 /// Throws Error (host unfit) with all failed checks and their cures, if there are any.
 void require_fit(const std::vector<HostCheck>& checks);
 
+/// Memory that programs can have without swapping.
+[[nodiscard]] ByteSize available_memory();
+
 /// Makes mount, pid, ipc and uts namespaces (in a user namespace unless we are root) in a child and mounts in
 /// them. What went wrong, or an empty text.
 [[nodiscard]] std::string try_namespaces(CommandRunner& runner);

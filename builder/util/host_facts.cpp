@@ -127,12 +127,6 @@ SpaceFact gather_space(const fs::path& folder) {
   return {.folder = folder, .device = info.st_dev, .free = io::free_space(existing)};
 }
 
-/// MemAvailable of /proc/meminfo: "MemAvailable:   24249420 kB" (units of 1024 bytes).
-ByteSize available_memory() {
-  const std::string text = value_of(small_file("/proc/meminfo").value_or(""), "MemAvailable:");
-  return {std::strtoull(text.c_str(), nullptr, 10) << 10};
-}
-
 /// A proxy's address may hold a password.
 std::string without_credentials(std::string uri) {
   const std::size_t start = uri.find("://");
@@ -207,6 +201,12 @@ int enter_namespaces() {
 }
 
 }  // namespace
+
+/// MemAvailable of /proc/meminfo: "MemAvailable:   24249420 kB" (units of 1024 bytes).
+ByteSize available_memory() {
+  const std::string text = value_of(small_file("/proc/meminfo").value_or(""), "MemAvailable:");
+  return {std::strtoull(text.c_str(), nullptr, 10) << 10};
+}
 
 std::string version_number(const std::string& said) {
   for (std::size_t at = 0; at < said.size(); ++at) {

@@ -116,6 +116,16 @@ void rename(const fs::path& from, const fs::path& to) {
   checked(to, "rename to", [&] { return ::rename(from.c_str(), to.c_str()); });
 }
 
+void link_or_copy(const fs::path& from, const fs::path& to) {
+  if (const int fault = fault_point()) throw system_error(fault, fmt::format("cannot link '{}'", to.native()));
+  if (::link(from.c_str(), to.c_str()) == 0) return;
+  const File source = open_for_reading(from);
+  const File target = create_exclusive(to, 0644);
+  std::string buffer(1 << 20, '\0');
+  while (const std::size_t size = read(source, buffer.data(), buffer.size())) write_all(target, {buffer.data(), size});
+  sync(target);
+}
+
 void remove_file(const fs::path& path) {
   checked(path, "remove", [&] { return ::unlink(path.c_str()); });
 }
@@ -192,9 +202,12 @@ std::optional<File> try_lock(const fs::path& path) {
 
 TemporaryDirectory::TemporaryDirectory(const fs::path& parent, std::string_view purpose) {
   make_directories(parent, 0700);
-  path_ = parent / fmt::format("{}{}-{}", kTemporaryPrefix, purpose, random_suffix());
-  make_directories(path_, 0700);
-  lock_ = try_lock(path_);  // held while we live; a sweeper leaves locked ones alone
+  // A sweeper leaves locked ones alone; one that came before our lock may have taken it for a leftover.
+  for (int tries = 0; tries < 10 && (!lock_ || !fs::exists(path_)); ++tries) {
+    path_ = parent / fmt::format("{}{}-{}", kTemporaryPrefix, purpose, random_suffix());
+    make_directories(path_, 0700);
+    lock_ = try_lock(path_);
+  }
 }
 
 TemporaryDirectory::~TemporaryDirectory() {

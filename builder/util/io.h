@@ -46,6 +46,9 @@ void sync(const File& file);
 void sync_directory(const std::filesystem::path& directory);
 
 void rename(const std::filesystem::path& from, const std::filesystem::path& to);
+/// A second name for the file 'from', or a copy (0644) where that is not possible (another file system, one without
+/// links). 'to' must not exist.
+void link_or_copy(const std::filesystem::path& from, const std::filesystem::path& to);
 void remove_file(const std::filesystem::path& path);
 /// Removes a tree that may hold anything, links not followed. Absent is fine.
 void remove_tree(const std::filesystem::path& path);
