@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "build/manifest.h"
 #include "build/outputs.h"
@@ -34,6 +35,8 @@ struct Build {
   std::string digest;  ///< the plan's
 };
 
+std::string artifact_name(const std::string& role, const OutputFormat& format) { return fmt::format("{}.{}", role, format.extension); }
+
 BuiltImage paths_of(const Plan& plan, const Manifest& manifest) {
   BuiltImage built;
   for (const ManifestArtifact& artifact : manifest.artifacts) built.artifacts.push_back(plan.output / artifact.file);
@@ -45,16 +48,6 @@ bool has_formats(const Manifest& manifest, const std::vector<std::string>& forma
   std::vector<std::string> found;
   for (const ManifestArtifact& artifact : manifest.artifacts) found.push_back(artifact.format);
   return found == formats;
-}
-
-std::optional<BuiltImage> find_image(const Build& build) {
-  const std::optional<Manifest> manifest = find_manifest(manifest_path(build.plan.output, build.plan.recipe.role));
-  if (!manifest || manifest->plan != build.digest || !has_formats(*manifest, build.plan.formats)) return std::nullopt;
-  if (!artifacts_are_intact(*manifest, build.plan.output)) {
-    build.status.note(fmt::format("the image in '{}' is damaged or incomplete; it is built again", build.plan.output.native()));
-    return std::nullopt;
-  }
-  return paths_of(build.plan, *manifest);
 }
 
 void unpack_base(const Build& build, const fs::path& tree) {
@@ -133,7 +126,7 @@ Manifest describe_build(const Build& build, const std::vector<InstalledPackage>&
 void write_formats(const Build& build, const fs::path& raw, const fs::path& folder, Manifest& manifest) {
   for (const std::string& name : build.plan.formats) {
     const OutputFormat& format = find_format(name);
-    const std::string file = fmt::format("{}.{}", build.plan.recipe.role, format.extension);
+    const std::string file = artifact_name(build.plan.recipe.role, format);
     build.status.begin("writing " + file);
     format.write(raw, folder / file, build.runner);
     fs::permissions(folder / file, fs::perms(0644));
@@ -151,6 +144,61 @@ void publish(const Build& build, const fs::path& folder, const Manifest& manifes
   if (fs::exists(fs::symlink_status(target))) io::remove_file(target);
   for (const ManifestArtifact& artifact : manifest.artifacts) io::rename(folder / artifact.file, build.plan.output / artifact.file);
   io::write_file(target, to_json(manifest), 0644);
+}
+
+/// The manifest of a role's image, if that is the one of this plan and intact.
+std::optional<Manifest> find_image(const Build& build, const std::string& role) {
+  std::optional<Manifest> manifest = find_manifest(manifest_path(build.plan.output, role));
+  if (!manifest || manifest->plan != build.digest || !has_formats(*manifest, build.plan.formats)) return std::nullopt;
+  if (artifacts_are_intact(*manifest, build.plan.output)) return manifest;
+  build.status.note(fmt::format("the image of '{}' in '{}' is damaged or incomplete", role, build.plan.output.native()));
+  return std::nullopt;
+}
+
+/// The roles in whose name the image may be there already, the preferred first.
+std::vector<std::string> roles_to_look_at(const Build& build) {
+  std::vector<std::string> roles = {build.plan.recipe.role};
+  if (!build.options.same_as.empty()) roles.insert(roles.begin(), build.options.same_as);
+  for (const std::string& role : build.plan.roles) {
+    if (std::ranges::find(roles, role) == roles.end()) roles.push_back(role);
+  }
+  return roles;
+}
+
+/// Gives the image of another role this role's name. Both stand for the same bytes, which nothing ever changes in place.
+BuiltImage share_image(const Build& build, Manifest manifest) {
+  const io::TemporaryDirectory named(build.plan.output, "image");
+  const std::string owner = std::exchange(manifest.role, build.plan.recipe.role);
+  for (ManifestArtifact& artifact : manifest.artifacts) {
+    const fs::path source = build.plan.output / artifact.file;
+    artifact.file = artifact_name(manifest.role, find_format(artifact.format));
+    io::link_or_copy(source, named.path() / artifact.file);
+  }
+  publish(build, named.path(), manifest);
+  build.status.note(fmt::format("{}: the same image as {}", manifest.role, owner));
+  return paths_of(build.plan, manifest);
+}
+
+/// True if this role's image is that of the other already.
+bool is_shared(const Build& build, const Manifest& other) {
+  const std::optional<Manifest> own = find_manifest(manifest_path(build.plan.output, build.plan.recipe.role));
+  if (!own || own->plan != other.plan || own->artifacts.size() != other.artifacts.size()) return false;
+  for (std::size_t i = 0; i < own->artifacts.size(); ++i) {
+    if (own->artifacts[i].sha256 != other.artifacts[i].sha256) return false;
+  }
+  return artifacts_are_intact(*own, build.plan.output);
+}
+
+std::optional<BuiltImage> find_or_share(const Build& build) {
+  for (const std::string& role : roles_to_look_at(build)) {
+    const std::optional<Manifest> manifest = find_image(build, role);
+    if (!manifest) continue;
+    const std::string& own = build.plan.recipe.role;
+    if (role != own && !is_shared(build, *manifest)) return share_image(build, *manifest);
+    build.status.note(fmt::format("{}: nothing changed", own));
+    return paths_of(build.plan, *find_manifest(manifest_path(build.plan.output, own)));
+  }
+  return std::nullopt;
 }
 
 /// The image, from the base to its place.
@@ -187,13 +235,14 @@ BuiltImage build_image(const Plan& plan, const Cache& cache, const BuildOptions&
   const Base base = provide_base(plan.base, cache, options.base, runner, status);
   const Build build = {plan, cache, options, runner, status, base, plan_digest(plan, base.digest)};
   io::make_directories(plan.output, 0755);
-  const io::FileLock lock(plan.output / ".lock", [&] { status.note("another imgbuild works in this folder; waiting"); });
+  std::vector<std::unique_ptr<io::FileLock>> locks;  // of all roles of the image, in the order of their names: no deadlock
+  for (const std::string& role : plan.roles) {
+    locks.push_back(std::make_unique<io::FileLock>(plan.output / fmt::format(".{}.lock", role),
+                                                   [&] { status.note("another imgbuild makes this image; waiting"); }));
+  }
   (void)io::sweep_temporaries(plan.output);
   if (options.rebuild == BuildOptions::Rebuild::no) {
-    if (std::optional<BuiltImage> found = find_image(build)) {
-      status.note(fmt::format("{}: nothing changed", plan.recipe.role));
-      return *found;
-    }
+    if (std::optional<BuiltImage> found = find_or_share(build)) return *found;
   }
   try {
     return make_image(build);

@@ -1,5 +1,8 @@
 #include "build/host_needs.h"
 
+#include <algorithm>
+
+#include "build/deployment.h"
 #include "util/error.h"
 
 namespace imgbuild {
@@ -13,19 +16,24 @@ constexpr ByteSize kOutputBytes = 1_GiB;
 
 }  // namespace
 
-HostRequest host_needs(const Plan& plan, const Cache& cache) {
-  const bool has_base = load_base(cache.bases(), plan.base, BaseCheck::record).has_value();
+bool lacks_base(const std::vector<Plan>& plans, const Cache& cache) {
+  return std::ranges::any_of(plans, [&](const Plan& plan) { return !load_base(cache.bases(), plan.base, BaseCheck::record); });
+}
+
+HostRequest host_needs(const std::vector<Plan>& plans, std::size_t parallel, const Cache& cache) {
+  const bool has_base = !lacks_base(plans, cache);
   HostRequest request;
   request.cache = cache.root;
-  request.cache_bytes = {kBuildBytes.bytes + (has_base ? 0 : kBaseBytes.bytes)};
-  request.output = plan.output;
-  request.output_bytes = {kOutputBytes.bytes * plan.formats.size()};
+  request.cache_bytes = {kBuildBytes.bytes * parallel + (has_base ? 0 : kBaseBytes.bytes)};
+  request.output = plans.front().output;
+  for (const ImageGroup& group : image_groups(plans)) request.output_bytes.bytes += kOutputBytes.bytes * plans[group.front()].formats.size();
   request.appliance = has_base ? HostRequest::Want::no : HostRequest::Want::yes;
   return request;
 }
 
-TreeBackend require_host(const Plan& plan, const Cache& cache, CommandRunner& runner, Status& status) {
-  const HostRequest request = host_needs(plan, cache);
+TreeBackend require_host(const std::vector<Plan>& plans, std::size_t parallel, const Cache& cache, CommandRunner& runner,
+                         Status& status) {
+  const HostRequest request = host_needs(plans, parallel, cache);
   const HostFacts facts = gather_host_facts(request, runner, status);
   require_fit(judge_host(facts, request));
   const BackendChoice choice = choose_backend(facts);

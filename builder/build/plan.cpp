@@ -191,8 +191,9 @@ std::string plan_digest(const Plan& plan, const std::string& base_digest) {
 }
 
 std::string describe(const Plan& plan) {
-  std::string text = fmt::format("role {}: {}\nbase: {}\ndisk: {}\nformats: {}\nsteps:\n", plan.recipe.role, plan.recipe.description,
-                                 plan.base, format_byte_size(plan.recipe.disk), fmt::join(plan.formats, ", "));
+  std::string text = fmt::format("role {}: {}\n", plan.recipe.role, plan.recipe.description);
+  if (plan.roles.size() > 1) text += fmt::format("image: the same for {}\n", fmt::join(plan.roles, ", "));
+  text += fmt::format("base: {}\ndisk: {}\nformats: {}\nsteps:\n", plan.base, format_byte_size(plan.recipe.disk), fmt::join(plan.formats, ", "));
   int number = 0;
   for (const PlannedStep& step : plan.steps) text += fmt::format("  {}. {}\n", ++number, describe(step.step));
   text += "machines:\n";

@@ -117,18 +117,22 @@ void check_seeds(const Project& project, const std::vector<Plan>& plans) {
   (void)missing_in_vault(project, plans);  // throws for a template or a vault that can't be used
 }
 
-std::vector<fs::path> write_seeds(const Project& project, const Plan& plan, Status& status) {
-  const SeedTemplate seed = template_of(project, plan);
+std::vector<fs::path> write_seeds(const Project& project, const std::vector<Plan>& plans, Status& status) {
   status.begin("writing seeds");
-  const Vault vault = Vault::open_or_make(vault_folder(plan.environment), vault_options(plan, status));
-  io::make_directories(plan.output, 0755);
+  const Vault vault = Vault::open_or_make(vault_folder(plans.front().environment), vault_options(plans.front(), status));
+  std::size_t machines = 0;
+  for (const Plan& plan : plans) machines += plan.machines.size();
   std::vector<fs::path> paths;
-  for (const PlannedMachine& planned : plan.machines) {
-    const SeedFiles files = seed_of(plan, planned, seed, vault);
-    const fs::path path = seed_path(plan.output, planned.machine.name);
-    if (!is_written(path, files)) write_seed(path, files);
-    paths.push_back(path);
-    status.progress(paths.size(), plan.machines.size(), planned.machine.name);
+  for (const Plan& plan : plans) {
+    const SeedTemplate seed = template_of(project, plan);
+    io::make_directories(plan.output, 0755);
+    for (const PlannedMachine& planned : plan.machines) {
+      const SeedFiles files = seed_of(plan, planned, seed, vault);
+      const fs::path path = seed_path(plan.output, planned.machine.name);
+      if (!is_written(path, files)) write_seed(path, files);
+      paths.push_back(path);
+      status.progress(paths.size(), machines, planned.machine.name);
+    }
   }
   status.end(paths.size() == 1 ? paths.front().filename().native() : fmt::format("{} machines", paths.size()));
   return paths;

@@ -9,10 +9,11 @@
 
 namespace imgbuild {
 
-/// Writes the seed of each of the plan's machines into the output folder; passwords and keys come from the vault beside
+/// Writes the seed of each machine of the plans, which are of one environment, into the output folder; passwords and keys come from the vault beside
 /// the environment file, and are made there if it lacks them. A seed whose bytes are already there is left alone. Returns
 /// the paths in the machines' order. Throws Error, Interrupted; a seed is there whole or as it was before.
-[[nodiscard]] std::vector<std::filesystem::path> write_seeds(const Project& project, const Plan& plan, Status& status);
+[[nodiscard]] std::vector<std::filesystem::path> write_seeds(const Project& project, const std::vector<Plan>& plans,
+                                                             Status& status);
 
 /// What write_seeds would make in the vault, for a dry run: "passwords/iam_database_password", … Writes nothing.
 [[nodiscard]] std::vector<std::string> missing_in_vault(const Project& project, const std::vector<Plan>& plans);

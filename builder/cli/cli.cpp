@@ -70,6 +70,7 @@ int run_command_line(int argc, char** argv) {
   CLI::App app{"Builds appliance images and the seeds of their machines", "imgbuild"};
   add_common_options(app, session);
   add_recipe_command(app, session);
+  add_deployment_command(app, session);
   add_seed_command(app, session);
   add_base_command(app, session);
   add_boot_command(app, session);

@@ -8,6 +8,7 @@
 namespace imgbuild {
 
 void add_recipe_command(CLI::App& app, Session& session);
+void add_deployment_command(CLI::App& app, Session& session);
 void add_seed_command(CLI::App& app, Session& session);
 void add_base_command(CLI::App& app, Session& session);
 void add_boot_command(CLI::App& app, Session& session);

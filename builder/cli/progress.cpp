@@ -1,81 +1,38 @@
 #include "cli/progress.h"
 
-#include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <string>
 
-#include "util/size.h"
+#include "cli/stage_clock.h"
 
 namespace imgbuild {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-using std::chrono::duration_cast;
-using std::chrono::milliseconds;
-
-/// What all displays share: the running stage and its time.
-class StageClock {
- public:
-  void start(std::string_view stage) {
-    stage_ = stage;
-    begin_ = last_shown_ = Clock::now();
-  }
-  void stop() { stage_.clear(); }
-  [[nodiscard]] bool is_running() const { return !stage_.empty(); }
-  [[nodiscard]] const std::string& stage() const { return stage_; }
-  [[nodiscard]] milliseconds elapsed() const { return duration_cast<milliseconds>(Clock::now() - begin_); }
-  /// True at most once per 'interval'.
-  [[nodiscard]] bool is_due(milliseconds interval) {
-    if (Clock::now() - last_shown_ < interval) return false;
-    last_shown_ = Clock::now();
-    return true;
-  }
-
- private:
-  std::string stage_;
-  Clock::time_point begin_;
-  Clock::time_point last_shown_;
-};
-
-std::string amount(std::uint64_t done, std::uint64_t total, std::string_view detail) {
-  std::string text;
-  if (total != 0) text = fmt::format(" {}%", std::min<std::uint64_t>(100, done * 100 / total));
-  if (!detail.empty()) text += fmt::format(" {}", detail);
-  return text;
-}
-
-void say(const std::string& line) {
-  std::fwrite(line.data(), 1, line.size(), stderr);
-  std::fflush(stderr);
-}
-
 class PlainStatus : public Status {
  public:
+  /// 'prefix' goes before every line: "web-master: ".
+  explicit PlainStatus(std::string prefix) : prefix_(std::move(prefix)) {}
   void begin(std::string_view stage) override {
     end("");
     clock_.start(stage);
-    say(fmt::format("{} …\n", stage));
+    say(fmt::format("{}{} …\n", prefix_, stage));
   }
   void progress(std::uint64_t done, std::uint64_t total, std::string_view detail) override {
     if (!clock_.is_running() || !clock_.is_due(milliseconds(10'000))) return;
-    say(fmt::format("{} …{} ({})\n", clock_.stage(), amount(done, total, detail), format_duration(clock_.elapsed())));
+    say(fmt::format("{}{} …{} ({})\n", prefix_, clock_.stage(), amount(done, total, detail), format_duration(clock_.elapsed())));
   }
   void end(std::string_view result) override {
     if (!clock_.is_running()) return;
     const char* separator = result.empty() ? "" : ": ";
-    say(fmt::format("{} done{}{} ({})\n", clock_.stage(), separator, result, format_duration(clock_.elapsed())));
+    say(fmt::format("{}{} done{}{} ({})\n", prefix_, clock_.stage(), separator, result, format_duration(clock_.elapsed())));
     clock_.stop();
   }
-  void note(std::string_view message) override { say(fmt::format("note: {}\n", message)); }
+  void note(std::string_view message) override { say(fmt::format("{}note: {}\n", prefix_, message)); }
 
  private:
+  std::string prefix_;
   StageClock clock_;
 };
 
@@ -106,10 +63,7 @@ class LiveStatus : public Status {
  private:
   void draw(std::string_view text) {
     std::string line = fmt::format("[{:>8}] {}{}", format_duration(clock_.elapsed()), clock_.stage(), text);
-    winsize size{};
-    const std::size_t width = ::ioctl(2, TIOCGWINSZ, &size) == 0 && size.ws_col > 10 ? size.ws_col - 1U : 79U;
-    if (line.size() > width) line.resize(width);
-    say("\r\x1b[K" + line);
+    say("\r\x1b[K" + cut_to_width(std::move(line)));
   }
 
   StageClock clock_;
@@ -117,6 +71,8 @@ class LiveStatus : public Status {
 
 class JsonStatus : public Status {
  public:
+  /// 'role' is in every event unless it is empty.
+  explicit JsonStatus(std::string role) : role_(std::move(role)) {}
   void begin(std::string_view stage) override {
     end("");
     clock_.start(stage);
@@ -135,9 +91,11 @@ class JsonStatus : public Status {
   void note(std::string_view message) override { emit({{"event", "note"}, {"message", message}}); }
 
  private:
-  static void emit(const nlohmann::ordered_json& event) {
+  void emit(nlohmann::ordered_json event) const {
+    if (!role_.empty()) event["role"] = role_;
     say(event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
+  std::string role_;
   StageClock clock_;
 };
 
@@ -146,13 +104,38 @@ bool is_capable_terminal() {
   return ::isatty(2) == 1 && term != nullptr && std::string_view(term) != "dumb";
 }
 
+bool shows_live(ProgressMode mode) {
+  return (mode == ProgressMode::automatic || mode == ProgressMode::live) && is_capable_terminal();
+}
+
+/// Lines that follow one another, each with its name.
+class NamedLines : public ProgressBoard {
+ public:
+  NamedLines(ProgressMode mode, const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+      if (mode == ProgressMode::json)
+        lines_.push_back(std::make_unique<JsonStatus>(name));
+      else
+        lines_.push_back(std::make_unique<PlainStatus>(name + ": "));
+    }
+  }
+  [[nodiscard]] Status& line(std::size_t number) override { return *lines_.at(number); }
+
+ private:
+  std::vector<std::unique_ptr<Status>> lines_;
+};
+
 }  // namespace
 
 std::unique_ptr<Status> make_progress(ProgressMode mode) {
-  if (mode == ProgressMode::json) return std::make_unique<JsonStatus>();
-  const bool wants_live = mode == ProgressMode::automatic || mode == ProgressMode::live;
-  if (wants_live && is_capable_terminal()) return std::make_unique<LiveStatus>();
-  return std::make_unique<PlainStatus>();
+  if (mode == ProgressMode::json) return std::make_unique<JsonStatus>("");
+  if (shows_live(mode)) return std::make_unique<LiveStatus>();
+  return std::make_unique<PlainStatus>("");
+}
+
+std::unique_ptr<ProgressBoard> make_board(ProgressMode mode, const std::vector<std::string>& names) {
+  if (mode != ProgressMode::json && shows_live(mode)) return make_live_board(names);
+  return std::make_unique<NamedLines>(mode, names);
 }
 
 }  // namespace imgbuild

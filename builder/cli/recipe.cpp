@@ -48,15 +48,14 @@ void run(Session& session, RecipeOptions options) {
   const Plan plan = make_plan(project, options.environment, options.plan);
   check_seeds(project, {plan});
   if (options.dry_run) return print_plan(session, project, plan);
-  options.build.backend = require_host(plan, find_cache(), session.runner(), session.status());
+  options.build.backend = require_host({plan}, 1, find_cache(), session.runner(), session.status());
   options.build.proxy = options.build.base.fetch.proxy;
   const Cache cache = open_cache();
-  const bool has_base = load_base(cache.bases(), plan.base, BaseCheck::record).has_value();
   if (options.build.backend == TreeBackend::native_unprivileged) {
-    enter_build_namespace(cache, has_base ? Appliance::unused : Appliance::used, session.runner(), session.status());
+    enter_build_namespace(cache, lacks_base({plan}, cache) ? Appliance::used : Appliance::unused, session.runner(), session.status());
   }
   const BuiltImage image = build_image(plan, cache, options.build, session.runner(), session.status());
-  const std::vector<fs::path> seeds = write_seeds(project, plan, session.status());
+  const std::vector<fs::path> seeds = write_seeds(project, {plan}, session.status());
   print_results(session, image, seeds);
 }
 

@@ -20,9 +20,7 @@ void run(Session& session, const SeedOptions& options) {
   const std::vector<Plan> plans =
       make_plans(project, options.environment, {.role = {}, .machine = options.machine, .output_root = output_root});
   check_seeds(project, plans);
-  for (const Plan& plan : plans) {
-    for (const fs::path& path : write_seeds(project, plan, session.status())) session.print(path.native());
-  }
+  for (const fs::path& path : write_seeds(project, plans, session.status())) session.print(path.native());
 }
 
 }  // namespace

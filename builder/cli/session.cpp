@@ -8,10 +8,7 @@
 namespace imgbuild {
 
 Status& Session::status() {
-  if (!status_) {
-    const bool wants_json = output == Output::json && progress == ProgressMode::automatic;
-    status_ = make_progress(wants_json ? ProgressMode::json : progress);
-  }
+  if (!status_) status_ = make_progress(mode());
   return *status_;
 }
 

@@ -18,6 +18,8 @@ class Session {
 
   /// Made on first use, when 'progress' is known. With --json events are JSON too, unless asked otherwise.
   [[nodiscard]] Status& status();
+  /// The same for several works at once.
+  [[nodiscard]] std::unique_ptr<ProgressBoard> board(const std::vector<std::string>& names) const { return make_board(mode(), names); }
   [[nodiscard]] CommandRunner& runner() { return runner_; }
 
   /// Ends the display, so that an error message begins on a line of its own.
@@ -27,6 +29,11 @@ class Session {
   void print(const std::string& line);
 
  private:
+  [[nodiscard]] ProgressMode mode() const {
+    const bool wants_json = output == Output::json && progress == ProgressMode::automatic;
+    return wants_json ? ProgressMode::json : progress;
+  }
+
   std::unique_ptr<Status> status_;
   SystemCommandRunner runner_;
 };

@@ -29,7 +29,7 @@ class Built:
         """Every secret of the vault by name: passwords and the bodies of private keys, line by line."""
         found = {}
         for path in sorted(self.vault.rglob("*")):
-            if not path.is_file() or path.suffix in (".crt", ".pub") or path.name.startswith("."):
+            if not path.is_file() or path.suffix in (".crt", ".pub") or path.name.startswith(".") or path.name == "index":
                 continue
             text = path.read_text().strip()
             if "PRIVATE KEY" in text:
