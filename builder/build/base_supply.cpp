@@ -34,6 +34,7 @@ Base make_base(const std::string& name, const Cache& cache, const BaseOptions& o
   }
   if (const BaseSource* source = find_source(name)) {
     FetchOptions fetching = options.fetch;
+    apply_environment(fetching);
     fetching.cache = cache.root;
     const VerifiedDisk disk = fetch(*source, fetching, runner, status);
     return import_file(disk.path, name, cache, runner, status);
