@@ -23,7 +23,7 @@ def add(command):
     command("watch", _watch)
     peer = command("peer", _peer)
     peer.add_argument("caller")
-    peer.add_argument("word", choices=("status", "synchronous", "fence"))
+    peer.add_argument("word", choices=("status", "synchronous", "fence", "fence-anyway"))
 
 
 def _promote(host, arguments):

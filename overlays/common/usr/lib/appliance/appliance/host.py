@@ -14,8 +14,11 @@ from .errors import ApplianceError, on_one_line
 
 
 def run_command(argv, stdin=None, env=None, pass_fds=()):
-    """Runs `argv` without a shell; `stdin` is text for its standard input. Returns CompletedProcess."""
-    return subprocess.run(argv, input=stdin if stdin is not None else "", env=env, pass_fds=pass_fds,
+    """Runs `argv` without a shell; `stdin` is text for its standard input. Returns CompletedProcess.
+
+    In `/`, for a person may stand where the user that a program runs as may not be.
+    """
+    return subprocess.run(argv, input=stdin if stdin is not None else "", env=env, pass_fds=pass_fds, cwd="/",
                           text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
 
 

@@ -34,7 +34,15 @@ def _synchronous(host, environment, role, caller):
 
 
 def _fence(host, environment, role, caller):
-    if primary.is_own(host, environment) or not replication.load(host).fenced:
+    """Makes room for `caller`, which has all that was acknowledged here."""
+    state = replication.load(host)
+    if primary.is_own(host, environment) and caller not in state.standbys:
+        raise ApplianceError(f"{environment.machine.name} does not wait for {caller} with its commits, so some may be here only")
+    return _fence_anyway(host, environment, role, caller)
+
+
+def _fence_anyway(host, environment, role, caller):
+    if not replication.load(host).fenced:
         fence(host, environment, role, f"superseded by {caller}")
     return _status(host, environment, role, caller)
 
@@ -46,10 +54,11 @@ def fence(host, environment, role, reason, claim=None):
         replication.save(host, fenced=reason)
         if claim:
             primary.record(host, claim)
+            primary.publish(host, environment)
         standby.stop_server(host)
     audit.note(host, f"fenced, {reason}: database stopped")
     progress.fail(host, f"{reason}: run 'appliance rejoin'")
     apply.apply(host, apply.Moment.running, patience=120)
 
 
-WORDS = {"status": _status, "synchronous": _synchronous, "fence": _fence}
+WORDS = {"status": _status, "synchronous": _synchronous, "fence": _fence, "fence-anyway": _fence_anyway}

@@ -1,6 +1,7 @@
 """Which web node is the primary. That is state and not the role: a promotion changes it, and every machine keeps its own record.
 
-    /var/lib/appliance/primary     {"name": "prod-s2", "timeline": 2}; absent until a first promotion
+    /var/lib/appliance/primary          {"name": "prod-s2", "timeline": 2}; absent until a first promotion
+    /run/appliance/www/primary.json     the same on a web node, for the authorities
 
 Without a record it is the machine of role web-master, on PostgreSQL's first timeline. Of two claims the one with the
 higher timeline is right, for each promotion begins a new one.
@@ -11,6 +12,7 @@ from dataclasses import asdict, dataclass
 from .errors import ApplianceError
 
 PATH = "/var/lib/appliance/primary"
+PUBLISHED = "/run/appliance/www/primary.json"
 FIRST_ROLE = "web-master"
 
 
@@ -50,6 +52,11 @@ def is_own(host, environment):
 def record(host, claim):
     """Makes `claim` this machine's record; returns whether it differed from the file."""
     return host.write(PATH, text(claim), mode=0o600)
+
+
+def publish(host, environment):
+    """Says to the authorities whom this node holds to be the primary."""
+    host.write(PUBLISHED, text(current(host, environment)))
 
 
 def text(claim):

@@ -18,7 +18,7 @@ def promote(host, off_reason="", loss_reason=""):
         return resume(host, environment, role)
     _check_standby(host, environment, role)
     old = primary.machine(host, environment)
-    facts = [_fence(host, environment, old, off_reason, loss_reason)]
+    facts = [_fence(host, old, off_reason, loss_reason)]
     audit.note(host, f"promotion begins: {facts[0]}")
     replication.save(host, promoting=True)
     host.remove(standby.CLONED)
@@ -40,7 +40,9 @@ def resume(host, environment, role):
     replication.save(host, standbys=(), degraded=False, fenced="", promoting=False)
     repmgr.promoted(host, environment)
     changes = apply.apply(host, apply.Moment.running, patience=120)
-    watch.publish(host, environment)
+    primary.publish(host, environment)
+    # pg_rewind believes the control file, which learns of the new timeline only now.
+    postgres.sql(host, "CHECKPOINT")
     audit.note(host, f"promoted to primary, timeline {timeline}")
     return [*changes, f"{environment.machine.name} is the primary, timeline {timeline}"]
 
@@ -79,20 +81,17 @@ def _check_standby(host, environment, role):
         raise ApplianceError(f"{postgres.unit(host)} does not run: start it first")
 
 
-def _fence(host, environment, old, off_reason, loss_reason):
+def _fence(host, old, off_reason, loss_reason):
     """Makes sure that the old primary acknowledges nothing any more; returns how we know."""
     try:
-        before = ssh.tell(host, old, "status")
+        after = ssh.tell(host, old, "fence-anyway" if loss_reason else "fence")
     except ssh.Unreachable as error:
         return _without_proof(host, old, off_reason, loss_reason, error)
-    has_all = environment.machine.name in before["standbys"]
-    if not has_all and not loss_reason:
-        raise ApplianceError(f"{old.name} does not wait for this node with its commits, so some may be there only: let this "
-                             "standby catch up, or give --accept-loss REASON")
-    after = ssh.tell(host, old, "fence")
+    except ApplianceError as error:
+        raise ApplianceError(f"{error}: let this standby catch up, or give --accept-loss REASON") from None
     if not after["fenced"]:
         raise ApplianceError(f"{old.name} did not fence itself")
-    loss = "" if has_all else f"; commits of it may be lost: {loss_reason}"
+    loss = f"; commits of it may be lost: {loss_reason}" if loss_reason else ""
     return f"{old.name} is fenced: its database is stopped until it rejoins{loss}"
 
 

@@ -1,6 +1,10 @@
 """`appliance rejoin`: one command that makes a former primary, or a standby that lost the thread, a standby again."""
+import time
+
 from . import apply, audit, boot, postgres, primary, replication, repmgr, standby
 from .errors import ApplianceError
+
+CHECKPOINT_S = 600
 
 
 def rejoin(host):
@@ -15,8 +19,8 @@ def rejoin(host):
     if _follows(host, environment, claim, target):
         return [f"{environment.machine.name} follows {claim.name} already: nothing changed"]
     audit.note(host, f"rejoins {claim.name}, timeline {claim.timeline}")
-    _forget_own_part(host, claim)
-    how = _rewind(host, target) or standby.clone(host, environment)
+    _forget_own_part(host, environment, claim)
+    how = _rewind(host, environment, target) or standby.clone(host, environment)
     standby.mark_cloned(host, target)
     standby.start_server(host)
     standby.join(host, environment)
@@ -64,25 +68,40 @@ def _unfence(host, environment, role):
     return [*apply.apply(host, apply.Moment.running, patience=120), *boot.recover(host)]
 
 
-def _forget_own_part(host, claim):
+def _forget_own_part(host, environment, claim):
     """From here on a power cut leads to a new clone at the next boot, and never to a second primary."""
     host.remove(standby.CLONED)
     primary.record(host, claim)
+    primary.publish(host, environment)
     standby.stop_server(host)
     replication.save(host, fenced="", promoting=False, standbys=(), degraded=False)
     apply.apply(host, apply.Moment.running, patience=120)
 
 
-def _rewind(host, target):
+def _rewind(host, environment, target):
     """[sentence] if pg_rewind could do it, or []: then the copy must be made anew."""
     try:
+        slot = f"repmgr_slot_{int(environment.machine.node_id)}"
+        if replication.ask(host, target, f"SELECT wal_status FROM pg_replication_slots WHERE slot_name = '{slot}'") == ["lost"]:
+            raise ApplianceError(f"{target.name} let go of the WAL for this node")
         _shut_down_cleanly(host)
+        _await_checkpoint(host, target)
         repmgr.rejoin(host, target)
         return [f"turned back to {target.name} with pg_rewind"]
     except ApplianceError as error:
         print(f"cannot rewind, clones anew: {error}", flush=True)
         host.run(["systemctl", "stop", postgres.unit(host)])
         return []
+
+
+def _await_checkpoint(host, target, sleep=time.sleep):
+    """Until the control file of `target` names its timeline, pg_rewind takes both for one history and turns nothing back."""
+    for _ in range(CHECKPOINT_S):
+        _, timeline = replication.claim_of(host, target)
+        if replication.ask(host, target, "SELECT timeline_id FROM pg_control_checkpoint()") == [str(timeline)]:
+            return
+        sleep(1)
+    raise ApplianceError(f"{target.name} made no checkpoint on its timeline within {CHECKPOINT_S} s")
 
 
 def _shut_down_cleanly(host):

@@ -79,14 +79,18 @@ def ask(host, machine, query=STATE_SQL):
 
 def claim_of(host, machine):
     """(whether another web node writes, its timeline). Throws ApplianceError if it does not answer."""
-    recovering, timeline = ask(host, machine)
-    return recovering == "f", int(timeline)
+    return _claim(ask(host, machine), machine.name)
 
 
 def own_claim(host):
     """The same of this node's server."""
-    recovering, timeline = postgres.sql(host, STATE_SQL).strip().split("|")
-    return recovering == "f", int(timeline)
+    return _claim(postgres.sql(host, STATE_SQL).strip().split("|"), "the server")
+
+
+def _claim(row, who):
+    if len(row) != 2 or row[0] not in ("t", "f") or not row[1].isdigit():
+        raise ApplianceError(f"{who} does not know its timeline yet")
+    return row[0] == "f", int(row[1])
 
 
 def successor(host, environment, role):

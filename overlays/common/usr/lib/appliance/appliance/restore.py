@@ -71,7 +71,8 @@ def _recover(host, moment, data, old):
     # In a file of its own that goes away afterwards: a standby's copy of postgresql.auto.conf must not know it.
     lines = [f"restore_command = '/usr/lib/appliance/restore-wal %f %p {old}/pg_wal'", "recovery_target_action = 'promote'",
              "synchronous_standby_names = ''"]
-    lines += [f"recovery_target_time = '{moment}'"] if moment else []
+    # Names of time zones, Z among them, are not known yet when this is read.
+    lines += [f"recovery_target_time = '{moment.replace('Z', '+00')}'"] if moment else []
     host.write(_settings(host), "\n".join(lines) + "\n", owner="postgres")
     host.command(["systemctl", "start", postgres.unit(host)])
     postgres.wait_until_up(host, seconds=WAIT_S)
@@ -100,6 +101,7 @@ def _complete(host, environment, role, name, old):
     host.remove(_settings(host))
     _, timeline = replication.own_claim(host)
     primary.record(host, primary.Claim(environment.machine.name, timeline))
+    primary.publish(host, environment)
     apply.apply(host, apply.Moment.running, patience=120)
     repmgr.prepare_primary(host, environment, role)
     audit.note(host, f"restored {name}, timeline {timeline}")

@@ -15,7 +15,6 @@ from .errors import ApplianceError
 
 ROUND = 5
 SEEN = f"{progress.RUN}/replication.json"
-PUBLISHED = f"{progress.RUN}/www/primary.json"
 CONTACT = "/var/lib/appliance/last-contact"
 CONTACT_EVERY = 15
 ASK_EVERY = 30
@@ -60,7 +59,7 @@ class Watcher:
         facts = observe(self.host, environment, role, self.heard)
         self.heard = {one["name"]: one["heard"] for one in facts["standbys"]}
         self.host.write(SEEN, json.dumps(facts) + "\n")
-        publish(self.host, environment)
+        primary.publish(self.host, environment)
         self.tell(facts["alarms"])
         if facts["acts"] == "primary" and set(facts["waits_for"]) - {s["name"] for s in facts["standbys"]}:
             self.look_for_successor(environment, role)
@@ -124,11 +123,6 @@ def observe(host, environment, role, heard=None):
         worst = max(facts["standbys"], key=lambda one: one["lag_bytes"])
         facts.update({key: worst[key] for key in ("sync_state", "lag_bytes", "lag_seconds")}, streams=True)
     return {**facts, "alarms": _alarms(facts, seen)}
-
-
-def publish(host, environment):
-    """Says to the authorities whom this node holds to be the primary."""
-    host.write(PUBLISHED, primary.text(primary.current(host, environment)))
 
 
 def last_contact(host):
