@@ -138,6 +138,12 @@ def test_a_missing_account_of_payloads_is_made(host, commands):
     assert commands.asked.index(["systemd-sysusers"]) < commands.asked.index(["systemd-tmpfiles", "--create"])
 
 
+def test_folders_of_others_that_our_sandbox_forbids_are_no_failure(host, commands):
+    host.write("/etc/passwd", "root:x:0:0:::\n")
+    commands.answers["systemd-tmpfiles"] = (73, "Failed to set mode of /var/log/journal: Operation not permitted")
+    assert "made user ballotbox" in apply(host, Moment.boot)
+
+
 def test_secret_files_are_closed_to_others(host):
     host.path("/etc/appliance/env.yml").chmod(0o644)
     apply(host, Moment.boot)
