@@ -10,7 +10,7 @@ class LiveBoard : public ProgressBoard {
   explicit LiveBoard(const std::vector<std::string>& names) {
     std::size_t width = 0;
     for (const std::string& name : names) width = std::max(width, name.size());
-    for (const std::string& name : names) rows_.push_back(std::make_unique<Row>(*this, fmt::format("{:<{}}", name, width)));
+    for (const std::string& name : names) rows_.push_back(std::make_unique<Row>(*this, name, width));
     for (const auto& row : rows_) say(row->text() + "\n");
   }
   [[nodiscard]] Status& line(std::size_t number) override { return *rows_.at(number); }
@@ -18,7 +18,8 @@ class LiveBoard : public ProgressBoard {
  private:
   class Row : public Status {
    public:
-    Row(LiveBoard& board, std::string name) : board_(board), name_(std::move(name)) {}
+    Row(LiveBoard& board, std::string name, std::size_t width)
+        : board_(board), name_(std::move(name)), padded_(fmt::format("{:<{}}", name_, width)) {}
     void begin(std::string_view stage) override {
       clock_.start(stage);
       show("");
@@ -36,12 +37,13 @@ class LiveBoard : public ProgressBoard {
 
    private:
     void show(const std::string& rest) {
-      text_ = fmt::format("[{:>8}] {}  {}{}", format_duration(clock_.elapsed()), name_, clock_.stage(), rest);
+      text_ = fmt::format("[{:>8}] {}  {}{}", format_duration(clock_.elapsed()), padded_, clock_.stage(), rest);
       board_.draw();
     }
     LiveBoard& board_;
     std::string name_;
-    std::string text_ = fmt::format("[        ] {}  waiting", name_);
+    std::string padded_;  ///< the names' column
+    std::string text_ = fmt::format("[        ] {}  waiting", padded_);
     StageClock clock_;
   };
 

@@ -1,8 +1,11 @@
 """`imgbuild deployment`: all roles of a file at once. The images are of a small project, whose builds take seconds."""
 import base64
+import contextlib
 import json
 import os
 import pathlib
+import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -134,6 +137,21 @@ def test_a_second_run_changes_nothing_and_speaks_json(built):
     said = {event["message"]: event.get("role") for event in events if event["event"] == "note"}
     assert said["web-slave: nothing changed"] == "web-master, web-slave"
     assert said["authority: nothing changed"] == "authority"
+
+
+def test_shows_one_line_per_image_on_a_terminal(built):
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execve(PROGRAM, built.arguments("deployment"), {**built.variables(), "TERM": "xterm"})
+    text = b""
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
+        while piece := os.read(terminal, 4096):
+            text += piece
+    assert os.waitpid(process, 0)[1] == 0, text
+    lines = [re.sub(r"\x1b\[[0-9]*[A-Z]", "", line).strip("\r") for line in text.decode().split("\n")]
+    assert lines[:2] == ["[        ] web-master, web-slave  waiting", "[        ] authority              waiting"]
+    assert "authority: note: authority: nothing changed" in lines
+    assert "\x1b[2A" in text.decode()  # back up to the first of the two
 
 
 def test_master_and_slave_have_the_same_password_and_authorities_none(built):

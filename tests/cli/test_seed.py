@@ -116,7 +116,7 @@ def test_a_fault_at_every_change_of_the_disk_loses_nothing(deployment, tmp_path,
     probe.mkdir()
     calls = calls_of(imgbuild.write_environment(probe, deployment.read_text().split('"')[1]), probe)
     assert calls > 20
-    for number in range(1, calls + 1, 2 if action == "kill" else 5):
+    for number in range(1, calls + 1, 4 if action == "kill" else 9):
         folder = tmp_path / f"{action}-{number}"
         folder.mkdir()
         environment = imgbuild.write_environment(folder, deployment.read_text().split('"')[1])
