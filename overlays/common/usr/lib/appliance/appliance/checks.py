@@ -30,8 +30,8 @@ def run(host, environment, role):
     rows += [(f"port {port} answers", lambda port=port: connects(port)) for port in ports(role)]
     if any(row.get("tls") for row in role.listen):
         rows.append(("https shows our certificate", lambda: https(host, environment)))
-    rows += [(f"nginx has the peer list on port {port}", lambda port=port: mutual.check_list(host, environment, port, peers.current(host)))
-             for port in peers.ports(role)]
+    rows += [(f"nginx has the peer list on port {port}",
+              lambda port=port: mutual.check_list(host, environment, port, peers.current(host))) for port in peers.ports(role)]
     for row in role.databases:
         rows += _database_rows(host, environment, row)
     return [Result(name, _problem(check)) for name, check in rows]

@@ -62,13 +62,15 @@ class Command:
         unknown = [name for name in names if name not in installed]
         if unknown:
             known = ", ".join(installed) or "none"
-            raise ApplianceError(*[f"{peer_package.quoted(name)} is not installed, installed are: {known}" for name in unknown])
+            raise ApplianceError(*[f"{peer_package.quoted(name)} is not installed, installed are: {known}"
+                                   for name in unknown])
         return [installed[name] for name in dict.fromkeys(names)]
 
     def _list(self):
         installed = peers.installed(self.host)
         if self.arguments.json:
-            print(json.dumps([{"hostname": name, "fingerprint": package.certificate.sha256} for name, package in installed.items()]))
+            print(json.dumps([{"hostname": name, "fingerprint": package.certificate.sha256}
+                              for name, package in installed.items()]))
             return
         if not installed:
             print("eopeers: no peer is installed", file=sys.stderr)
@@ -94,7 +96,7 @@ class Command:
                 keystore.put(packages.values())
             self._change({**before, **packages}, notes, keystore)
         for name, package in packages.items():
-            print(f"{name}: {'nothing changed' if before.get(name) == package else 'replaced' if name in before else 'installed'}")
+            print(f"{name}: {_what_happened(before.get(name), package)}")
 
     def _remove(self):
         names = list(dict.fromkeys(self.arguments.uninstall))
@@ -114,7 +116,8 @@ class Command:
         return Keystore(self.host, self.environment, path) if path else nullcontext()
 
     def _change(self, packages, notes, keystore):
-        peers.change(self.host, self.environment, self.role, packages, notes, keystore.publish if keystore else lambda: None)
+        beside = keystore.publish if keystore else lambda: None
+        peers.change(self.host, self.environment, self.role, packages, notes, beside)
         # The payload reads packages and keystore only when it starts.
         if notes and self.host.succeeds(["systemctl", "is-active", "--quiet", PAYLOAD]):
             self.host.command(["systemctl", "restart", PAYLOAD])
@@ -165,12 +168,14 @@ class Command:
         given = dict(self.arguments.fingerprint)
         unknown = [name for name in given if name not in packages]
         if unknown:
-            raise ApplianceError(f"--fingerprint {peer_package.quoted(unknown[0])}: there is no package of that name in this call")
+            raise ApplianceError(f"--fingerprint {peer_package.quoted(unknown[0])}: there is no package of that name "
+                                 "in this call")
         for name, package in packages.items():
             seen = package.certificate.sha256
             if name in given:
                 if given[name] != seen:
-                    raise ApplianceError(f"{name}: the certificate's fingerprint is {seen}, and not {given[name]} as was confirmed")
+                    raise ApplianceError(f"{name}: the certificate's fingerprint is {seen}, "
+                                         f"and not {given[name]} as was confirmed")
             elif name not in before or before[name].certificate != package.certificate:
                 self._ask(name, package)
 
@@ -180,7 +185,8 @@ class Command:
                                  f"then give --fingerprint {name}={package.certificate.sha256}")
         lines = "\n  ".join(x509.grouped(package.certificate.sha256))
         print(f"{name} at {package.ip_address} shows the fingerprint\n\n  {lines}\n\n"
-              "Have the people of that machine read theirs to you. Is it the same? (yes/no) ", end="", file=sys.stderr, flush=True)
+              "Have the people of that machine read theirs to you. Is it the same? (yes/no) ",
+              end="", file=sys.stderr, flush=True)
         if self.stdin.readline().strip() != "yes":
             raise ApplianceError(f"{name}: the fingerprint was not confirmed")
 
@@ -189,12 +195,13 @@ class Command:
         installed = peers.installed(self.host)
         machines = {machine.name: machine for machine in self.environment.machines}
         with ThreadPoolExecutor(max_workers=8) as pool:
-            links = list(pool.map(lambda package: self._link(package, machines.get(package.hostname)), installed.values()))
+            links = list(pool.map(lambda name: self._link(installed[name], machines.get(name)), installed))
         if self.arguments.json:
             print(json.dumps({"links": links}))
         else:
             for link in links:
-                print(f"{link['peer']}:{link['port']} {'ok, sees us as ' + link['seen_as'] if link['ok'] else 'FAILED: ' + link['problem']}")
+                verdict = f"ok, sees us as {link['seen_as']}" if link["ok"] else f"FAILED: {link['problem']}"
+                print(f"{link['peer']}:{link['port']} {verdict}")
         return 0 if all(link["ok"] for link in links) else 1
 
     def _link(self, package, machine):
@@ -216,16 +223,25 @@ class Command:
         return {**link, "ok": is_us, "seen_as": seen, "problem": "" if is_us else "holds us for somebody else"}
 
 
+def _what_happened(before, now):
+    if before == now:
+        return "nothing changed"
+    return "replaced" if before else "installed"
+
+
 def _read(name):
     """The content of a file, which must be a plain one: never waits, never reads much."""
     try:
         handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise ApplianceError(f"{name}: {error.strerror}") from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise ApplianceError(f"{name}: must be a file")
-        return file.read(peer_package.MAX_BYTES + 1)
+        with open(handle, "rb", closefd=False) as file:
+            return file.read(peer_package.MAX_BYTES + 1)
+    finally:
+        os.close(handle)
 
 
 def _limited(stdin, limit=1024 * 1024):
@@ -250,7 +266,8 @@ def _parser():
     what.add_argument("--show-mine", action="store_true", help="print this machine's package")
     what.add_argument("--list", action="store_true", help="print the names of the installed peers")
     what.add_argument("--show", metavar="HOST", help="print an installed package")
-    what.add_argument("--install", nargs="+", metavar="FILE", help="install packages; '-' reads them from standard input, one a line")
+    what.add_argument("--install", nargs="+", metavar="FILE",
+                      help="install packages; '-' reads them from standard input, one a line")
     what.add_argument("--uninstall", "--remove", nargs="+", metavar="HOST", help="remove peers, at once")
     what.add_argument("--prove", action="store_true", help="connect to each peer; exit 1 if one link does not work")
     parser.add_argument("--private-ip", action="store_true", help="with --show-mine: name the private address")

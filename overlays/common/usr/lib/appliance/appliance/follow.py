@@ -34,7 +34,8 @@ def step(host):
     best = max(claims(host, environment, role), key=lambda claim: claim.timeline, default=known)
     if known is not None and best.timeline > known.timeline:
         primary.record(host, best)
-        audit.note(host, f"follow: {best.name} is primary, timeline {best.timeline}; before it was {known.name}, timeline {known.timeline}")
+        audit.note(host, f"follow: {best.name} is primary, timeline {best.timeline}; "
+                         f"before it was {known.name}, timeline {known.timeline}")
     if is_applied(host, environment):
         return []
     # Also when the run that recorded the claim was cut off before this.

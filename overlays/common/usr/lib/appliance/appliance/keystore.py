@@ -17,7 +17,8 @@ class Keystore:
 
     def __init__(self, host, environment, path):
         if shutil.which("keytool") is None:
-            raise ApplianceError(f"{path}: there is no keytool in this image: the payload must bring Java, or leave out --keystore")
+            raise ApplianceError(f"{path}: there is no keytool in this image: the payload must bring Java, "
+                                 "or leave out --keystore")
         if environment.settings.get(SETTING) is None:
             raise ApplianceError(f"{path}: the environment has no settings.{SETTING}, so it cannot be opened")
         if os.path.lexists(path) and not (os.path.isfile(path) and not os.path.islink(path)):

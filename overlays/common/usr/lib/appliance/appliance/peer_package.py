@@ -112,7 +112,8 @@ def _object(data, where):
     if len(data) > MAX_BYTES:
         raise ApplianceError(f"{where}: is larger than {MAX_BYTES // 1024} KiB")
     try:
-        found = json.loads(data.decode("utf-8"), object_pairs_hook=_no_repetition, parse_constant=_no_constant)
+        found = json.loads(data.decode("utf-8"), object_pairs_hook=_no_repetition, parse_constant=_no_number,
+                           parse_int=lambda digits: int(digits) if len(digits) < 20 else _no_number(digits))
         depth = _depth(found)
     except UnicodeDecodeError:
         raise ApplianceError(f"{where}: is no UTF-8 text") from None
@@ -121,7 +122,8 @@ def _object(data, where):
     except RecursionError:
         depth, found = MAX_DEPTH + 1, None
     except ValueError as error:
-        raise ApplianceError(f"{where}: is no JSON text: {getattr(error, 'msg', 'it has a number that is none')}") from None
+        said = getattr(error, "msg", "it has a number that is none or too long")
+        raise ApplianceError(f"{where}: is no JSON text: {said}") from None
     if depth > MAX_DEPTH:
         raise ApplianceError(f"{where}: is nested deeper than {MAX_DEPTH} levels")
     if not isinstance(found, dict):
@@ -144,7 +146,8 @@ def _no_repetition(pairs):
     return found
 
 
-def _no_constant(_):
+def _no_number(_):
+    """NaN, Infinity, and digits without end, which older Pythons would work on for hours."""
     raise ValueError
 
 
@@ -154,7 +157,8 @@ def _depth(value):
 
 
 def _kind(value):
-    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null",
+             float: "a number with a point"}
     return kinds.get(type(value), "a number")
 
 
@@ -197,9 +201,9 @@ def _address(value):
 
 def _number(value, highest):
     if type(value) is not int:
-        raise ValueError(f"must be a number, is {_kind(value)}")
+        raise ValueError(f"must be a whole number, is {_kind(value)}")
     if not 1 <= value <= highest:
-        raise ValueError(f"must be a number from 1 to {highest}, is {value if abs(value) < 10**9 else 'far from it'}")
+        raise ValueError(f"must be a number from 1 to {highest}, is {value}")
     return value
 
 

@@ -46,9 +46,10 @@ def facts(host, role):
 
 def alarms(found):
     """Sentences about certificates in facts() that end soon: a peer whose certificate has ended is refused."""
-    rows = [("of this machine", found.get("certificate_days", ALARM_DAYS)), *((f"of {name}", days) for name, days in found.get("peers", {}).items())]
-    return [f"the certificate {whose} {f'ends in {days} days' if days >= 0 else 'has ended'}: make a new one and exchange packages"
-            for whose, days in rows if days < ALARM_DAYS]
+    rows = {"of this machine": found.get("certificate_days", ALARM_DAYS)}
+    rows.update({f"of {name}": days for name, days in found.get("peers", {}).items()})
+    ends = {whose: f"ends in {days} days" if days >= 0 else "has ended" for whose, days in rows.items() if days < ALARM_DAYS}
+    return [f"the certificate {whose} {when}: make a new one and exchange packages" for whose, when in ends.items()]
 
 
 def current(host):
@@ -58,7 +59,7 @@ def current(host):
 
 
 def generation(own, packages, own_names=""):
-    """(name, {path: content}) of the list with these packages. `own_names`: as whom our own certificate may come, if at all."""
+    """(name, {path: content}) of the list with these packages. `own_names`: as whom our own certificate may come, if so."""
     names = {}
     for package in packages.values():
         names.setdefault(package.certificate.sha1, []).append(package.hostname)
@@ -70,7 +71,7 @@ def generation(own, packages, own_names=""):
     pems = dict.fromkeys([own.pem, *(package.certificate.pem for package in packages.values())])
     pins = "".join(f'\t{sha1} "{",".join(sorted(who))}";\n' for sha1, who in sorted(names.items()))
     return name, {**stored, "calist": "".join(pems),
-                  "pins.conf": "# Written by eopeers. A certificate gets here only if it equals one of calist, so its SHA-1 is name enough.\n"
+                  "pins.conf": "# Written by eopeers. Who gets here has a certificate of calist; its SHA-1 only picks the name.\n"
                                f'map $ssl_client_fingerprint $peer {{\n\tdefault "";\n{pins}}}\n'
                                f'map $ssl_client_fingerprint $peer_list {{\n\tdefault "";\n\t{own.sha1} "{name}";\n}}\n'}
 
@@ -95,9 +96,11 @@ def renew(host, environment, role):
 
 
 def change(host, environment, role, packages, notes=(), beside=lambda: None):
-    """Makes `packages` the list, in nginx too, and proves it there; on failure the old one stays and ApplianceError is thrown.
+    """Makes `packages` the list, in nginx too, and proves it there; on failure the old one stays and ApplianceError is
+    thrown.
 
-    `notes` go to the audit log just before the switch; `beside` is called when all else is done. The caller holds apply.lock().
+    `notes` go to the audit log just before the switch; `beside` is called when all else is done. The caller holds
+    apply.lock().
     """
     old = current(host)
     new = write(host, environment, role, packages)
@@ -124,6 +127,8 @@ def write(host, environment, role, packages):
     # An authority's payload sends messages to itself by the same way as to the others.
     own_names = environment.machine.name if role.group_of(environment.machine) == "authorities" else ""
     name, files = generation(own, packages, own_names)
+    if name != current(host):
+        shutil.rmtree(host.path(f"{FOLDER}/{name}"), ignore_errors=True)   # of a run that was cut off
     for path, content in files.items():
         host.write(f"{FOLDER}/{name}/{path}", content)
     host.path(f"{FOLDER}/{name}/packages").mkdir(exist_ok=True)

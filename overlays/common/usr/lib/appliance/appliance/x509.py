@@ -132,7 +132,9 @@ def _check_key(key):
     name = der.oid(kind)
     if name == RSA:
         modulus, exponent = (der.integer(item) for item in der.sequence(der.only(der.bit_string(bits)), 2))
-        if not 2048 <= modulus.bit_length() <= MAX_RSA_BITS or exponent < 65537 or exponent % 2 == 0:
+        if exponent < 65537 or exponent % 2 == 0:
+            raise ValueError(f"must have an RSA key with the exponent 65537 or a larger one, has {exponent}")
+        if not 2048 <= modulus.bit_length() <= MAX_RSA_BITS:
             raise ValueError(f"must have an RSA key of 2048 to {MAX_RSA_BITS} bits, has one of {modulus.bit_length()}")
     elif name != EC or der.oid(parameters) not in CURVES:
         raise ValueError("must have an RSA key or one on the curve P-256, P-384 or P-521")
