@@ -80,6 +80,7 @@ class Command:
     def _install(self):
         """Everything is checked first; then all packages count in one step."""
         with apply.lock(self.host, PATIENCE), self._keystore() as keystore:
+            self._complete()
             try:
                 packages = self._offered()
                 self._check(packages)
@@ -101,15 +102,21 @@ class Command:
     def _remove(self):
         names = list(dict.fromkeys(self.arguments.uninstall))
         with apply.lock(self.host, PATIENCE), self._keystore() as keystore:
+            self._complete()
             installed = peers.installed(self.host)
             # A run that was cut off may have left one in the keystore alone.
-            self._known([name for name in names if not keystore or name not in keystore.aliases()])
+            elsewhere = keystore.aliases() if keystore else ()
+            self._known([name for name in names if name not in elsewhere])
             left = {name: package for name, package in installed.items() if name not in names}
             if keystore:
                 keystore.remove(names)
             self._change(left, [f"eopeers: {name}: removed" for name in names], keystore)
         for name in names:
             print(f"{name}: removed")
+
+    def _complete(self):
+        """What a run that was cut off has switched, nginx may not know yet."""
+        mutual.reload(self.host, self.environment, peers.current(self.host), peers.ports(self.role))
 
     def _keystore(self):
         path = self.arguments.keystore
