@@ -19,7 +19,7 @@ class Writers:
         for thread in self.threads:
             thread.start()
 
-    def wait_for(self, count, seconds=20):
+    def wait_for(self, count, seconds=90):
         """Waits until `count` more rows are acknowledged."""
         target = len(self.acknowledged) + count
         deadline = time.monotonic() + seconds
@@ -60,7 +60,7 @@ def digest(node):
     return node.sql("SELECT count(*), md5(string_agg(id || body, ',' ORDER BY id)) FROM votes")
 
 
-def wait_until(condition, what, seconds=30):
+def wait_until(condition, what, seconds=90):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
