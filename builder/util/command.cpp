@@ -56,16 +56,23 @@ class Conversation {
   Conversation(const Command& command, Pipe& input, Pipe& out, Pipe& err)
       : command_(command), input_(input), out_(out), err_(err), out_lines_(command.on_line), err_lines_(command.on_line) {}
 
-  /// False when the deadline passed first. Throws Interrupted.
+  /// False when the deadline passed first or the output got too long. Throws Interrupted.
   bool run(std::optional<Clock::time_point> deadline, CommandResult& result) {
     if (command_.input.empty()) input_.write_end = io::File(-1, {});
     while (out_.read_end.fd() >= 0 || err_.read_end.fd() >= 0) {
       check_interrupt();
-      if (deadline && Clock::now() >= *deadline) return false;
+      if (deadline && Clock::now() >= *deadline) {
+        result.timed_out = CommandResult::TimedOut::yes;
+        return false;
+      }
       std::array<pollfd, 3> fds = {pollfd{out_.read_end.fd(), POLLIN, 0}, pollfd{err_.read_end.fd(), POLLIN, 0},
                                    pollfd{input_.write_end.fd(), POLLOUT, 0}};
       (void)::poll(fds.data(), fds.size(), 100);  // wakes for the deadline; EINTR is seen above
       if (fds[0].revents != 0) receive(out_.read_end, result.out, out_lines_);
+      if (command_.output_limit && result.out.size() > command_.output_limit->bytes) {
+        result.too_long = CommandResult::TooLong::yes;
+        return false;
+      }
       if (fds[1].revents != 0) receive(err_.read_end, result.err, err_lines_);
       if (result.err.size() > 2 * kErrTail) result.err.erase(0, result.err.size() - kErrTail);
       if (fds[2].revents != 0) send();
@@ -129,7 +136,6 @@ CommandResult SystemCommandRunner::run(const Command& command) {
     if (Conversation(command, input, out, err).run(deadline, result)) {
       set_status(result, wait_for_end(pid));
     } else {
-      result.timed_out = CommandResult::TimedOut::yes;
       set_status(result, end_group(pid, kGrace));
     }
   } catch (...) {
@@ -143,6 +149,8 @@ CommandResult SystemCommandRunner::run(const Command& command) {
 Error command_error(const Command& command, const CommandResult& result) {
   const std::string how = result.timed_out == CommandResult::TimedOut::yes
                               ? fmt::format("took longer than {}", format_duration(*command.timeout))
+                          : result.too_long == CommandResult::TooLong::yes
+                              ? fmt::format("said more than {}", format_byte_size(*command.output_limit))
                           : result.signal != 0 ? fmt::format("ended by signal {} ({})", result.signal, ::strsignal(result.signal))
                                                : fmt::format("ended with exit status {}", result.exit_status);
   const std::string tail = last_lines(result.err.empty() ? result.out : result.err, 20);

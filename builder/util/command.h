@@ -24,6 +24,7 @@ struct Command {
   std::filesystem::path directory = {};  ///< empty: ours
   std::optional<std::chrono::milliseconds> timeout = {};  ///< none: as long as it takes
   std::function<void(std::string_view)> on_line = {};  ///< each line of stdout and stderr as it comes, without newline
+  std::optional<ByteSize> output_limit = {};  ///< of stdout; a child that says more is ended
   /// Runs in the child between fork and exec (namespaces, chroot); returns 0 or an errno. Must be async-signal-safe.
   std::function<int()> before_exec = {};
 };
@@ -32,9 +33,10 @@ struct CommandResult {
   int exit_status = 0;  ///< -1 when ended by a signal
   int signal = 0;
   enum class TimedOut { no, yes } timed_out = TimedOut::no;
+  enum class TooLong { no, yes } too_long = TooLong::no;  ///< said more than output_limit
   std::string out;  ///< all of stdout
   std::string err;  ///< the last 64 KiB of stderr
-  [[nodiscard]] bool succeeded() const { return exit_status == 0 && timed_out == TimedOut::no; }
+  [[nodiscard]] bool succeeded() const { return exit_status == 0 && timed_out == TimedOut::no && too_long == TooLong::no; }
 };
 
 /// Who runs commands. Real one: SystemCommandRunner. Tests have fakes.

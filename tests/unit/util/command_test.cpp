@@ -69,6 +69,16 @@ TEST(RunChecked, NamesTheSignal) {
   EXPECT_EQ(error_of({.program = "sh", .arguments = {"-c", "kill -9 $$"}}), "sh ended by signal 9 (Killed)");
 }
 
+TEST(RunChecked, EndsAChildThatSaysMoreThanIsWanted) {
+  EXPECT_EQ(error_of({.program = "sh", .arguments = {"-c", "while :; do printf aaaaaaaa; done"}, .output_limit = 64_KiB}).substr(0, 26),
+            "sh said more than 64 KiB:\n");
+}
+
+TEST(CommandRunner, TakesOutputOfExactlyTheLimit) {
+  EXPECT_TRUE(run({.program = "printf", .arguments = {"%s", "12345678"}, .output_limit = ByteSize{8}}).succeeded());
+  EXPECT_FALSE(run({.program = "printf", .arguments = {"%s", "123456789"}, .output_limit = ByteSize{8}}).succeeded());
+}
+
 TEST(Process, IsGoneAfterItsOwner) {
   pid_t pid = 0;
   {
