@@ -22,11 +22,11 @@ using yaml::Key;
 constexpr const char* kFolder = "usr/lib/appliance";
 
 // Their other lists are the runtime's own business.
-constexpr Key kCommonKeys[] = {{"groups", required}, {"settings"}, {"files"}, {"units"}, {"databases"}, {"listen"}};
-constexpr Key kPartKeys[] = {{"settings"}, {"files"}, {"units"}, {"databases"}, {"listen"}};
-constexpr Key kRoleKeys[] = {{"include"}, {"settings"}, {"files"}, {"units"}, {"databases"}, {"listen"}};
+constexpr Key kCommonKeys[] = {{"groups", required}, {"settings"}, {"files"}, {"units"}, {"databases"}, {"users"}, {"listen"}};
+constexpr Key kPartKeys[] = {{"settings"}, {"files"}, {"units"}, {"databases"}, {"users"}, {"listen"}};
+constexpr Key kRoleKeys[] = {{"include"}, {"settings"}, {"files"}, {"units"}, {"databases"}, {"users"}, {"listen"}};
 constexpr Key kListenKeys[] = {{"port", required}, {"protocol"}, {"from", required}, {"open"},
-                               {"tls"},            {"payload"},  {"loopback"}};
+                               {"tls"},            {"mutual"},   {"payload"},        {"loopback"}};
 
 class DescriptionReader {
  public:
@@ -100,7 +100,7 @@ class DescriptionReader {
     if (read_choice(fields, "open", {.what = "time", .known = {"always"}})) row.open = ListenRow::Open::always;
     if (fields.boolean("loopback").value_or(false)) row.loopback = ListenRow::Loopback::yes;
     if (fields.boolean("payload").value_or(false)) row.payload = ListenRow::Payload::yes;
-    (void)fields.boolean("tls");  // says how the selftest asks; only its form matters here
+    for (const char* key : {"tls", "mutual"}) (void)fields.boolean(key);  // of what listens there: only their form matters here
     return row;
   }
 

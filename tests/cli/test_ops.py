@@ -111,7 +111,7 @@ def machine_root(project, role, folder):
 
 
 @pytest.mark.parametrize("version", [4, 6])
-@pytest.mark.parametrize("kind", ["rich"])
+@pytest.mark.parametrize("kind", ["rich", "real"])
 def test_the_table_is_what_the_machines_load(kind, version, tmp_path):
     project = write_project(tmp_path / "project") if kind == "rich" else imgbuild.ROOT
     env = write_environment(tmp_path / "prod.yml", version)
