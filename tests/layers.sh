@@ -8,7 +8,7 @@ declare -A below=(
   [util]="util"
   [recipe]="util"
   [base]="recipe util" [tree]="recipe util" [image]="recipe util" [seed]="recipe util" [keys]="recipe util"
-  [boot]="recipe util" [peers]="recipe util" [publish]="recipe util"
+  [boot]="recipe util" [peers]="keys recipe util" [publish]="recipe util"
   [build]="base tree image seed keys recipe util"
   [cli]="build base tree image seed keys boot peers publish recipe util"
 )

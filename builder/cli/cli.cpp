@@ -75,6 +75,7 @@ int run_command_line(int argc, char** argv) {
   add_base_command(app, session);
   add_boot_command(app, session);
   add_doctor_command(app, session);
+  add_peers_command(app, session);
   add_ops_command(app, session);
   try {
     app.parse(argc, argv);

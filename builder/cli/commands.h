@@ -14,5 +14,6 @@ void add_base_command(CLI::App& app, Session& session);
 void add_boot_command(CLI::App& app, Session& session);
 void add_doctor_command(CLI::App& app, Session& session);
 void add_ops_command(CLI::App& app, Session& session);
+void add_peers_command(CLI::App& app, Session& session);
 
 }  // namespace imgbuild
