@@ -158,8 +158,8 @@ class Node:
         return self.run("cat", path).stdout
 
     def cut_power_of_database(self):
-        """Every process of the server ends at once, with nothing said to anybody."""
-        self.run("pkill", "-9", "-u", "postgres", "-x", "postgres", check=False)
+        """Every process of the server ends at once, with nothing said to anybody; also one that is just being made."""
+        self.run("sh", "-c", "while pkill -9 -u postgres -x postgres; do :; done")
 
     def stop(self):
         self.init.kill()
