@@ -112,7 +112,8 @@ class Node:
     def __init__(self, name, folder):
         self.name = name
         self.address = ADDRESSES[name]
-        self.init = subprocess.Popen(["unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child",
+        # Goes when we go, however that is.
+        self.init = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child",
                                       "bash", "-c", BOOT, "boot", str(folder), name], stdin=subprocess.DEVNULL)
         self.pid = self._first_process()
         self.agent = None
