@@ -193,7 +193,8 @@ void Run::exchange() {
   std::vector<Installation> installations = missing_installations(peers_, environment_, options_.keystore);
   const std::vector<const PeerPackage*> fresh = fresh_packages(peers_, installations);
   confirm_packages(known, fresh);
-  if (installations.empty()) session_.status().note("nothing to install: every machine that answers has its packages");
+  const bool has_answer = std::ranges::any_of(peers_, &Peer::is_at_hand);
+  if (installations.empty() && has_answer) session_.status().note("nothing to install: every machine that answers has its packages");
   install(installations, ssh_, session_.status());
   write_files();
   const std::vector<Link> links = prove(peers_, environment_, ssh_, session_.status());

@@ -33,6 +33,12 @@ SshAnswer::Outcome outcome_of(const CommandResult& result) {
   return is_other ? mistrusted : unreachable;
 }
 
+/// ssh itself says it in ten lines.
+std::string mistrust_of(const Machine& machine) {
+  if (machine.external == Machine::External::no) return "its ssh host key is not the one in the vault";
+  return "its ssh host key is not the one in your known_hosts, or none is there";
+}
+
 std::string problem_of(const CommandResult& result, SshAnswer::Outcome outcome, const SshRequest& request) {
   if (outcome == SshAnswer::Outcome::too_long) return fmt::format("said more than {}", format_byte_size(kMaxOutput));
   if (result.timed_out == CommandResult::TimedOut::yes) {
@@ -99,7 +105,8 @@ Command Ssh::command(const Machine& machine, const SshRequest& request) const {
 SshAnswer Ssh::run(const Machine& machine, const SshRequest& request) const {
   CommandResult result = runner_.run(command(machine, request));
   SshAnswer answer = {.outcome = outcome_of(result), .exit_status = result.exit_status, .out = std::move(result.out), .problem = {}};
-  answer.problem = problem_of(result, answer.outcome, request);
+  const bool is_other = answer.outcome == SshAnswer::Outcome::mistrusted;
+  answer.problem = is_other ? mistrust_of(machine) : problem_of(result, answer.outcome, request);
   return answer;
 }
 
