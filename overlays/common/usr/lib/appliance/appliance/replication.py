@@ -63,7 +63,7 @@ def may_write(host, environment, role):
     return primary.is_own(host, environment) and not load(host).fenced
 
 
-def connection(host, machine, database=USER, seconds=3):
+def connection(host, machine, database=USER, seconds=10):
     """libpq's words for a verified login to another web node; the password is in the file of user postgres."""
     return (f"host={machine.name} user={USER} dbname={database} connect_timeout={seconds} application_name=appliance "
             f"sslmode=verify-full sslrootcert=/etc/postgresql/{postgres.version(host)}/main/server.crt "

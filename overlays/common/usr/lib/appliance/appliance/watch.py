@@ -18,6 +18,8 @@ SEEN = f"{progress.RUN}/replication.json"
 CONTACT = "/var/lib/appliance/last-contact"
 CONTACT_EVERY = 15
 ASK_EVERY = 30
+# Asking the primary costs both of them a handshake.
+SYNC_EVERY = 15
 
 SQL = """SELECT json_build_object('writes', NOT pg_is_in_recovery(),
  'standbys', (SELECT coalesce(json_agg(json_build_object('name', application_name, 'sync_state', sync_state,
@@ -52,11 +54,13 @@ class Watcher:
         self.loaded = None
         self.due = {}
         self.heard = {}
+        self.sync = ""
 
     def round(self):
         """Looks once, publishes, and acts; returns what it saw."""
         environment, role = self.load()
-        facts = observe(self.host, environment, role, self.heard)
+        facts = observe(self.host, environment, role, self.heard, None if self.is_due("sync", SYNC_EVERY) else self.sync)
+        self.sync = facts["sync_state"]
         self.heard = {one["name"]: one["heard"] for one in facts["standbys"]}
         self.host.write(SEEN, json.dumps(facts) + "\n")
         primary.publish(self.host, environment)
@@ -103,11 +107,11 @@ class Watcher:
         return True
 
 
-def observe(host, environment, role, heard=None):
+def observe(host, environment, role, heard=None, sync=None):
     """How the replication is, as shown by `appliance status`; never fails because a server does not answer.
 
     `heard`: by name, when a standby had been heard in the last round. One that was not heard since then, although it
-    answers every second, is gone, long before TCP knows.
+    answers every second, is gone, long before TCP knows. `sync`: what the primary said a moment ago of this standby.
     """
     claim = primary.current(host, environment)
     state = replication.load(host)
@@ -118,7 +122,7 @@ def observe(host, environment, role, heard=None):
              "waits_for": list(state.standbys), "degraded": state.degraded,
              "fenced": state.fenced, "checked": audit.now()}
     if seen and facts["acts"] == "standby":
-        _add_stream(host, environment, facts, seen)
+        _add_stream(host, environment, facts, seen, sync)
     elif seen and facts["standbys"]:
         worst = max(facts["standbys"], key=lambda one: one["lag_bytes"])
         facts.update({key: worst[key] for key in ("sync_state", "lag_bytes", "lag_seconds")}, streams=True)
@@ -148,12 +152,12 @@ def _look(host):
         return None
 
 
-def _add_stream(host, environment, facts, seen):
+def _add_stream(host, environment, facts, seen, sync):
     if not seen["stream"]:
         return
     facts.update(seen["stream"], streams=True)
     try:
-        facts["sync_state"] = standby.sync_state(host, environment, primary.machine(host, environment))
+        facts["sync_state"] = sync or standby.sync_state(host, environment, primary.machine(host, environment))
     except ApplianceError:
         facts["streams"] = False
 
