@@ -208,7 +208,9 @@ def boot(nodes):
     for node in nodes:
         node.appliance("prepare")
         node.appliance("apply", "--boot")
-        node.write(f"/etc/postgresql/{node.version}/main/conf.d/zz-test.conf", "log_destination = 'stderr'\nshared_buffers = '32MB'\n")
+        # The root of a node is 3 GiB of memory: WAL kept as on a disk fills it within 70 promotions.
+        node.write(f"/etc/postgresql/{node.version}/main/conf.d/zz-test.conf",
+                   "log_destination = 'stderr'\nshared_buffers = '32MB'\nwal_keep_size = '32MB'\n")
     waiting = two.start("appliance", "database")
     assert waiting.stdout.readline() == "stage database\n"
     assert waiting.stdout.readline() == "stage waiting for prod-s1\n"
