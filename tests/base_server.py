@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""An HTTPS server on loopback that serves a folder and misbehaves as told: base_server.py FOLDER
+"""An HTTPS server on loopback that serves a folder and misbehaves as told: base_server.py FOLDER [plain]
 
-Writes FOLDER/ca.pem (the test CA), FOLDER/port once it listens, and FOLDER/requests.jsonl (one line a request, written
+With "plain" it speaks HTTP. Writes FOLDER/ca.pem (the test CA), FOLDER/port once it listens, and FOLDER/requests.jsonl (one line a request, written
 before its last byte is sent). How the file NAME is served is told by NAME.how, a JSON object with any of:
 
     times             how often it applies, then the file is served well; default: always
+    wait              seconds before it answers
     status            answer with this status and no file
     location          redirect there (302)
     drop              close the connection without an answer
@@ -75,6 +76,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         path = os.path.join(folder, self.path.lstrip("/"))
         how = read_how(path)
+        time.sleep(how.get("wait", 0))
         if how.get("drop"):
             self.note(0)
             self.close_connection = True
@@ -168,11 +170,12 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def main():
-    make_certificate()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(os.path.join(folder, "server.pem"), os.path.join(folder, "server.key"))
     server = Server(("127.0.0.1", 0), Handler)
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    if sys.argv[2:] != ["plain"]:
+        make_certificate()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(os.path.join(folder, "server.pem"), os.path.join(folder, "server.key"))
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     with open(os.path.join(folder, "port.new"), "w", encoding="utf-8") as file:
         file.write(str(server.server_port))
     os.rename(os.path.join(folder, "port.new"), os.path.join(folder, "port"))

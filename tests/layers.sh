@@ -19,7 +19,7 @@ declare -A home=(
   ['yaml-cpp/']="builder/util/yaml.cpp"
   ['archive(_entry)?\.h']="builder/util/archive_handle.h builder/util/iso_image.cpp builder/util/tree_archive.cpp"
   ['openssl/']="builder/util/digest.cpp builder/util/secret.cpp builder/keys/openssl_handle.h builder/keys/"
-  ['curl/']="builder/base/download.cpp builder/base/curl_handle.h"
+  ['curl/']="builder/util/curl_handle.h"
   ['CLI/']="builder/cli/ builder/main.cpp"
 )
 

@@ -7,7 +7,7 @@
 #include <new>
 #include <utility>
 
-#include "base/curl_handle.h"
+#include "util/curl_handle.h"
 #include "util/error.h"
 #include "util/interrupt.h"
 

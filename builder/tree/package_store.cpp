@@ -6,9 +6,12 @@
 
 #include <cerrno>
 
+#include "tree/package_download.h"
 #include "util/digest.h"
+#include "util/error.h"
 #include "util/interrupt.h"
 #include "util/io.h"
+#include "util/size.h"
 
 namespace imgbuild {
 namespace fs = std::filesystem;
@@ -48,13 +51,6 @@ bool is_unchanged(const fs::path& from, const fs::path& to) {
   return before.st_size == now.st_size && before.st_mtim.tv_sec == now.st_mtim.tv_sec;
 }
 
-/// A second name for the file, or a copy where that is on another disk.
-void link_or_copy(const fs::path& from, const fs::path& to) {
-  if (const int fault = io::fault_point()) throw system_error(fault, fmt::format("cannot link '{}'", to.native()));
-  if (::link(from.c_str(), to.c_str()) == 0 || errno == EEXIST) return;
-  keep_file(from, to);
-}
-
 /// Names of the lists in a folder; apt's lock and folders aside.
 std::vector<std::string> list_names(const fs::path& folder) {
   std::vector<std::string> names;
@@ -68,33 +64,46 @@ std::vector<std::string> list_names(const fs::path& folder) {
 }  // namespace
 
 PackageStore::PackageStore(fs::path folder) : folder_(std::move(folder)) {
-  io::make_directories(folder_ / "packages", 0755);
+  io::make_directories(packages(), 0755);
   io::make_directories(folder_ / "lists", 0755);
 }
 
-std::vector<PackageFile> PackageStore::fetch(const std::vector<PackageFile>& files, const fs::path& archives) const {
-  std::vector<PackageFile> missing;
-  for (const PackageFile& file : files) {
-    const fs::path kept = folder_ / "packages" / (file.sha256 + ".deb");
-    if (fs::exists(kept) && sha256_file(kept) == file.sha256) {
-      link_or_copy(kept, archives / file.name);
-      continue;
-    }
-    std::error_code ignored;  // absent is as good
-    fs::remove(kept, ignored);
-    missing.push_back(file);
+bool PackageStore::has(const LockedPackage& package) const {
+  const fs::path path = path_of(package);
+  if (!fs::is_regular_file(fs::symlink_status(path))) return false;
+  return fs::file_size(path) == package.size && sha256_file(path) == package.sha256;
+}
+
+PackageLock PackageStore::missing(const PackageLock& lock) const {
+  PackageLock missing;
+  for (const LockedPackage& package : lock) {
+    if (!has(package)) missing.push_back(package);
   }
   return missing;
 }
 
-void PackageStore::store(const std::vector<PackageFile>& files, const fs::path& archives) const {
-  for (const PackageFile& file : files) {
-    const std::string digest = sha256_file(archives / file.name);
-    if (digest != file.sha256) {
-      throw Error(ExitCode::verification_failed, "package file '{}': has SHA-256 {}, expected {}", file.name, digest,
-                  file.sha256);
+void PackageStore::download(const PackageLock& lock, const std::string& proxy, Status& status) const {
+  if (missing(lock).empty()) return;
+  const io::FileLock alone(packages() / ".lock", [&] { status.note("another imgbuild downloads packages; waiting"); });
+  (void)io::sweep_temporaries(packages());
+  const PackageLock wanted = missing(lock);  // the other one may have brought some
+  std::uint64_t total = 0;
+  for (const LockedPackage& package : wanted) total += package.size;
+  const io::TemporaryDirectory work(packages(), "download");
+  download_packages(wanted, work.path(), proxy, [&](std::uint64_t done) {
+    status.progress(done, total, fmt::format("{} of {}", format_byte_size({done}), format_byte_size({total})));
+  });
+  for (const LockedPackage& package : wanted) io::rename(work.path() / path_of(package).filename(), path_of(package));
+}
+
+void PackageStore::provide(const PackageLock& lock, const fs::path& archives) const {
+  for (const LockedPackage& package : lock) {
+    check_interrupt();
+    if (!has(package)) {
+      throw Error(ExitCode::verification_failed, "package file '{}': is not in the cache, or damaged there", package.file)
+          .set_hint("build once with a network and without --locked, or import a bundle that has it");
     }
-    link_or_copy(archives / file.name, folder_ / "packages" / (file.sha256 + ".deb"));
+    io::link_or_copy(path_of(package), archives / package.file);
   }
 }
 

@@ -170,11 +170,16 @@ FakeGuest::Answer play_apt(const std::string& failing, const std::string& says) 
 }
 
 TEST_F(Apply, PackagesAreUpgradedInstalledAndRemovedInOneRun) {
-  FakeGuest guest(tree_);
-  apply(guest, PackagesStep{.install = {"nginx"}, .remove = {"snapd"}, .upgrade = PackagesStep::Upgrade::yes}, context_,
+  FakeGuest guest(tree_, [](const GuestCommand& command, FakeGuest&) {
+    return CommandResult{.out = command.program == "dpkg-query" ? "libc6\nsnapd\n" : ""};
+  });
+  apply(guest, PackagesStep{.install = {"nginx"}, .remove = {"snapd", "absent"}, .upgrade = PackagesStep::Upgrade::yes}, context_,
         status_);
   EXPECT_THAT(guest.commands(),
-              testing::ElementsAre("apt-get update", "apt-get --print-uris dist-upgrade --purge -- nginx snapd-",
+              testing::ElementsAre("apt-get update", "apt-get --print-uris dist-upgrade --purge -- nginx snapd- absent-",
+                                   "dpkg --print-architecture", "dpkg --print-foreign-architectures",
+                                   "dpkg-query --show --showformat=${Package}\\n",
+                                   "apt-get --simulate --no-download dist-upgrade --purge -- nginx snapd-",
                                    "apt-get --no-download dist-upgrade --purge -- nginx snapd-", "dpkg --audit",
                                    "apt-get check"));
 }
@@ -192,7 +197,7 @@ TEST_F(Apply, PackagesSayWhenTheMirrorIsDown) {
 
 TEST_F(Apply, PackagesNeedACleanAudit) {
   FakeGuest guest(tree_, [](const GuestCommand& command, FakeGuest&) {
-    return CommandResult{.out = command.program == "dpkg" ? "nginx is half installed\n" : ""};
+    return CommandResult{.out = command.arguments[0] == "--audit" ? "nginx is half installed\n" : ""};
   });
   try {
     apply(guest, PackagesStep{.install = {"nginx"}}, context_, status_);

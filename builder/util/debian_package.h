@@ -1,0 +1,16 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace imgbuild {
+
+/// The control file of a Debian package file: one paragraph, ending in one newline. Unpacks nothing else of it. Throws Error
+/// (verification failed) if it is no package file.
+[[nodiscard]] std::string read_package_control(const std::filesystem::path& package);
+
+/// The value of a one-line field of a control paragraph; empty if it has none.
+[[nodiscard]] std::string control_field(std::string_view control, std::string_view name);
+
+}  // namespace imgbuild
