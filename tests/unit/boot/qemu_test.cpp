@@ -38,7 +38,7 @@ TEST(QemuArguments, MakeAMachineLikeACloudsOne) {
       "-vga std\n"
       "-machine q35\n"
       "-accel tcg,thread=multi\n"
-      "-cpu max,la57=off\n"
+      "-cpu max,la57=off,avx2=off,erms=off\n"
       "-m 2048\n"
       "-smp 2\n"
       "-chardev socket,id=monitor,fd=8\n"
