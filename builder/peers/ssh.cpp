@@ -13,10 +13,11 @@ constexpr int kSshFailed = 255;  // ssh(1): "or with 255 if an error occurred"
 constexpr ByteSize kMaxOutput = 1_MiB;
 
 /// For every machine. What a user's own configuration says of ways and keys still counts; what would weaken this does not,
-/// for of two values ssh takes the one of the command line.
+/// for of two values ssh takes the one of the command line. A machine that is emulated beside others needs half a minute
+/// for a login; one that is off refuses at once or is waited for this long, at the same time as the others.
 const std::vector<std::string> kOptions = {
-    "BatchMode=yes",     "StrictHostKeyChecking=yes", "ConnectTimeout=10",       "ServerAliveInterval=5",
-    "ServerAliveCountMax=3", "ClearAllForwardings=yes", "ForwardAgent=no",       "ControlMaster=no",
+    "BatchMode=yes",     "StrictHostKeyChecking=yes", "ConnectTimeout=60",       "ServerAliveInterval=5",
+    "ServerAliveCountMax=12", "ClearAllForwardings=yes", "ForwardAgent=no",       "ControlMaster=no",
     "ControlPath=none",  "PermitLocalCommand=no",     "UpdateHostKeys=no",       "VerifyHostKeyDNS=no",
     "LogLevel=ERROR"};
 

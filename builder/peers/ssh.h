@@ -22,7 +22,7 @@ struct SshOptions {
 struct SshRequest {
   std::vector<std::string> words;  ///< of letters, digits and -_./=: the shell over there reads them
   std::string input = {};
-  std::chrono::milliseconds timeout = std::chrono::seconds(60);
+  std::chrono::milliseconds timeout = std::chrono::minutes(3);
 };
 
 /// What came back. All of it was written by another machine.

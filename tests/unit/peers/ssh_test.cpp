@@ -140,7 +140,7 @@ TEST_F(SshToMachines, TellsTheWaysToFailApart) {
   EXPECT_EQ(answer({.exit_status = 255, .err = "Connection refused\r\n"}).problem, "Connection refused");
   EXPECT_EQ(answer({.exit_status = 255, .err = "Host key verification failed.\n"}).outcome, mistrusted);
   EXPECT_EQ(answer({.exit_status = 255, .err = "Host key verification failed.\n"}).problem, "its ssh host key is not the one in the vault");
-  EXPECT_EQ(answer({.exit_status = -1, .timed_out = CommandResult::TimedOut::yes}).problem, "did not answer within 1 min 00 s");
+  EXPECT_EQ(answer({.exit_status = -1, .timed_out = CommandResult::TimedOut::yes}).problem, "did not answer within 3 min 00 s");
   EXPECT_EQ(answer({.exit_status = -1, .too_long = CommandResult::TooLong::yes}).outcome, too_long);
   EXPECT_EQ(answer({.exit_status = 1}).outcome, answered);
   EXPECT_EQ(answer({.exit_status = 1}).problem, "ended with exit status 1");

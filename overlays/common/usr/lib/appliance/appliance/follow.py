@@ -51,7 +51,7 @@ def claims(host, environment, role):
             continue
         target = mutual.Target(name, web[name].private_ip, WEB_PORT, package.certificate.pem)
         try:
-            status, body = mutual.ask(host, target, "/appliance/primary", seconds=3)
+            status, body = mutual.ask(host, target, "/appliance/primary", seconds=10)
             claim = primary.parse(body, name) if status == 200 else None
         except ApplianceError:
             continue   # off, or cut off: that is what the other one is for

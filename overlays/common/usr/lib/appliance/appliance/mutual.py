@@ -24,7 +24,7 @@ class Target:
     pem: str
 
 
-def ask(host, target, path, seconds=5):
+def ask(host, target, path, seconds=15):
     """(status, body) of a GET with our certificate. Throws ApplianceError that says why not, after `seconds` at the latest."""
     deadline = time.monotonic() + seconds
     try:
@@ -40,7 +40,7 @@ def ask(host, target, path, seconds=5):
         raise ApplianceError(on_one_line(str(error)) or type(error).__name__) from None
 
 
-def loaded_list(host, environment, port, seconds=5):
+def loaded_list(host, environment, port, seconds=15):
     """Name of the peer list that our own nginx works with. Throws ApplianceError if it does not say."""
     own = peer_package.own_certificate(host)
     status, body = ask(host, Target(environment.machine.name, "127.0.0.1", port, own.pem), "/appliance/list", seconds)
@@ -56,7 +56,7 @@ def check_list(host, environment, port, wanted):
         raise ApplianceError(f"nginx works with peer list {found[:8] or 'none'}, must be {wanted[:8]}: reload it")
 
 
-def reload(host, environment, wanted, ports, seconds=20, sleep=time.sleep):
+def reload(host, environment, wanted, ports, seconds=60, sleep=time.sleep):
     """Makes nginx take up the list `wanted`, and returns only when nothing of it works with another one.
 
     A worker with the old list could still serve an open connection; their end is part of the proof. An nginx that does
@@ -101,7 +101,7 @@ def _parent(path):
 
 def _has(host, environment, port, wanted):
     try:
-        return loaded_list(host, environment, port, seconds=2) == wanted
+        return loaded_list(host, environment, port, seconds=10) == wanted
     except ApplianceError:
         return False
 
