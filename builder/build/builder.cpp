@@ -4,20 +4,16 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "build/image_tree.h"
+#include "build/last_build.h"
 #include "build/manifest.h"
 #include "build/outputs.h"
 #include "image/assemble.h"
 #include "image/format.h"
-#include "tree/apply.h"
 #include "tree/generalize.h"
-#include "tree/libguestfs_guest.h"
-#include "tree/native_guest.h"
 #include "util/digest.h"
 #include "util/error.h"
-#include "util/grub.h"
 #include "util/io.h"
-#include "util/root_folder.h"
-#include "util/tree_archive.h"
 
 namespace imgbuild {
 namespace fs = std::filesystem;
@@ -50,14 +46,6 @@ bool has_formats(const Manifest& manifest, const std::vector<std::string>& forma
   return found == formats;
 }
 
-void unpack_base(const Build& build, const fs::path& tree) {
-  build.status.begin("unpacking base " + build.base.name);
-  ExtractOptions options = {.expected_sha256 = build.base.tree_sha256};
-  options.progress = [&](std::uint64_t done, std::uint64_t total) { build.status.progress(done, total, ""); };
-  (void)extract_tree(build.base.tree(), tree, options);
-  build.status.end("");
-}
-
 /// What the image says of itself, /usr/lib/appliance/image.json.
 std::string image_json(const Build& build) {
   return nlohmann::ordered_json{{"version", 1}, {"image", build.plan.recipe.seed}, {"roles", build.plan.roles},
@@ -65,41 +53,12 @@ std::string image_json(const Build& build) {
              .dump(2) + "\n";
 }
 
-/// The time that what we do counts as done at, in seconds since 1970: of the base's newest file. Unlike the clock it is the
-/// same for whoever makes the same image. Not after the base was made: a file from the future changes nothing.
-std::int64_t newest_time(const Base& base, const fs::path& tree) {
-  std::int64_t newest = 0;
-  for (const TreeEntry& entry : list_tree(RootFolder(tree))) newest = std::max<std::int64_t>(newest, entry.status.st_mtime);
-  return std::min<std::int64_t>(newest, base.made.time_since_epoch().count());
-}
-
-std::unique_ptr<Guest> make_guest(const Build& build, const fs::path& tree, const fs::path& work, std::int64_t epoch) {
-  const std::vector<std::string> device_files = grub_device_files(build.base.layout);
-  if (build.options.backend != TreeBackend::libguestfs) {
-    return make_native_guest({.tree = tree, .source_date_epoch = epoch, .device_files = device_files});
-  }
-  return make_libguestfs_guest({.tree = tree, .work = work, .source_date_epoch = epoch, .device_files = device_files}, build.status);
-}
-
-/// All steps on the tree. Returns what is installed afterwards.
-std::vector<InstalledPackage> run_steps(const Build& build, const fs::path& tree, const fs::path& work, std::int64_t epoch) {
-  const std::unique_ptr<Guest> guest = make_guest(build, tree, work, epoch);
-  const StepContext context = {.package_cache = build.cache.packages(), .work = work, .proxy = build.options.proxy,
-                               .stand_ins = grub_stand_ins(build.base.layout)};
-  int number = 0;
-  for (const PlannedStep& planned : build.plan.steps) {
-    ++number;
-    try {
-      apply(*guest, planned.step, context, build.status);
-    } catch (Error& error) {
-      error.add_context(fmt::format("doing step {} ({}) of role '{}'", number, describe(planned.step), build.plan.recipe.role));
-      throw;
-    }
-  }
-  guest->make_folder("/usr/lib/appliance");
-  guest->write_file("/usr/lib/appliance/image.json", image_json(build), 0644);
-  std::vector<InstalledPackage> packages = installed_packages(*guest);
-  guest->finish();
+/// The last of the steps: what the image says of itself. Returns what is installed.
+std::vector<InstalledPackage> complete_tree(const Build& build, Guest& guest) {
+  guest.make_folder("/usr/lib/appliance");
+  guest.write_file("/usr/lib/appliance/image.json", image_json(build), 0644);
+  std::vector<InstalledPackage> packages = installed_packages(guest);
+  guest.finish();
   return packages;
 }
 
@@ -201,26 +160,33 @@ std::optional<BuiltImage> find_or_share(const Build& build) {
   return std::nullopt;
 }
 
+/// For `explain`.
+void remember(const Build& build, const std::vector<std::string>& keys) {
+  LastBuild last{.imgbuild = IMGBUILD_VERSION, .base = build.base.digest};
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const PlannedStep& planned = build.plan.steps[i];
+    last.steps.push_back({.step = describe(planned.step), .key = keys[i], .inputs = planned.inputs});
+  }
+  keep_last_build(build.cache, build.plan, last);
+}
+
 /// The image, from the base to its place.
 BuiltImage make_image(const Build& build) {
   const io::TemporaryDirectory work(build.cache.work(), "build");
-  const fs::path tree = work.path() / "tree";
-
-  unpack_base(build, tree);
-  const std::int64_t epoch = newest_time(build.base, tree);
-  const std::vector<InstalledPackage> packages = run_steps(build, tree, work.path(), epoch);
-
-  build.status.begin("generalizing");
-  generalize(tree, epoch, build.status);
-  build.status.end("");
-
-  // From here the tree does not change.
-  build.status.begin("assembling the disk");
   const fs::path raw = work.path() / "disk.raw";
-  assemble({.tree = tree, .boot_area = build.base.boot(), .layout = build.base.layout, .disk = build.plan.recipe.disk, .epoch = epoch},
-           raw, build.runner, build.status);
-  build.status.end(format_byte_size(build.plan.recipe.disk));
-  io::remove_tree(tree);
+  std::vector<InstalledPackage> packages;
+  {
+    ImageTree tree({build.plan, build.base, build.cache, build.options}, work.path(), build.status);
+    remember(build, tree.keys());
+    packages = complete_tree(build, *tree.open());
+    generalize(tree.path(), tree.epoch(), build.status);
+
+    // From here the tree does not change.
+    build.status.begin("assembling the disk");
+    assemble({.tree = tree.path(), .boot_area = build.base.boot(), .layout = build.base.layout, .disk = build.plan.recipe.disk, .epoch = tree.epoch()},
+             raw, build.runner, build.status);
+    build.status.end(format_byte_size(build.plan.recipe.disk));
+  }
 
   const io::TemporaryDirectory finished(build.plan.output, "image");
   Manifest manifest = describe_build(build, packages);

@@ -42,7 +42,7 @@ Cache open_cache() {
   const Cache cache = find_cache();
   io::make_directories(cache.root, 0700);
   check_owner(cache.root);
-  for (const fs::path& folder : {cache.bases(), cache.layers(), cache.downloads(), cache.packages(), cache.appliance(), cache.work()}) {
+  for (const fs::path& folder : {cache.bases(), cache.layers(), cache.builds(), cache.downloads(), cache.packages(), cache.appliance(), cache.work()}) {
     io::make_directories(folder, 0700);
   }
   // libguestfs names its own folder after the user id, and root of a user namespace has root's: it refused root's folder.

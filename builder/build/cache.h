@@ -10,6 +10,8 @@ struct Cache {
   [[nodiscard]] std::filesystem::path bases() const { return root / "bases"; }
   [[nodiscard]] std::filesystem::path layers() const { return root / "layers"; }
   [[nodiscard]] std::filesystem::path downloads() const { return root / "downloads"; }
+  /// What images were last made of.
+  [[nodiscard]] std::filesystem::path builds() const { return root / "builds"; }
   /// Package files and lists, verified by APT on each use.
   [[nodiscard]] std::filesystem::path packages() const { return root / "downloads" / "packages"; }
   /// Where libguestfs keeps its appliance between runs.

@@ -18,41 +18,12 @@ namespace {
 /// A change in how imgbuild itself makes images changes this number, and with it every plan.
 constexpr std::string_view kImageRules = "imgbuild image rules 1";
 
-std::string digest_of(const PackagesStep& step) {
-  Sha256 hash;
-  hash.update_field("packages");
-  for (const auto* names : {&step.install, &step.remove}) {
-    hash.update_field(fmt::format("{}", names->size()));
-    for (const std::string& name : *names) hash.update_field(name);
-  }
-  hash.update_field(step.upgrade == PackagesStep::Upgrade::yes ? "upgrade" : "keep");
-  return hash.hex();
-}
-
-std::string digest_of(const OverlayStep& step) { return sha256("overlay " + sha256_folder(step.folder)); }
-
-std::string digest_of(const PayloadStep& step) {
-  Sha256 hash;
-  for (const std::string& field : {std::string("payload"), step.name, step.sha256, sha256_file(step.install)}) hash.update_field(field);
-  return hash.hex();
-}
-
-std::string digest_of(const RunStep& step) { return sha256("run " + sha256_file(step.script)); }
-
-std::string digest_of(const ServicesStep& step) {
-  Sha256 hash;
-  hash.update_field("services");
-  for (const auto* units : {&step.enable, &step.disable, &step.mask}) {
-    hash.update_field(fmt::format("{}", units->size()));
-    for (const std::string& unit : *units) hash.update_field(unit);
-  }
-  return hash.hex();
-}
-
 std::vector<PlannedStep> plan_steps(const Recipe& recipe) {
   std::vector<PlannedStep> planned;
   for (const Step& step : recipe.steps) {
-    planned.push_back({step, std::visit([](const auto& kind) { return digest_of(kind); }, step)});
+    std::vector<StepInput> inputs = inputs_of(step);
+    std::string digest = digest_of(step, inputs);
+    planned.push_back({.step = step, .inputs = std::move(inputs), .digest = std::move(digest)});
   }
   return planned;
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "build/step_inputs.h"
 #include "recipe/environment.h"
 #include "recipe/project.h"
 #include "recipe/recipe.h"
@@ -12,10 +13,11 @@
 
 namespace imgbuild {
 
-/// A step with the digest of all it reads: its own keys, and the content of overlays, scripts and payloads.
+/// A step with all that decides what it does: its own keys, and the content of overlays, scripts and payloads.
 struct PlannedStep {
   Step step;
-  std::string digest;
+  std::vector<StepInput> inputs;
+  std::string digest;  ///< of both
 };
 
 /// A machine that gets a seed, with the values of its role's settings.

@@ -74,6 +74,8 @@ int run_command_line(int argc, char** argv) {
   add_seed_command(app, session);
   add_base_command(app, session);
   add_boot_command(app, session);
+  add_explain_command(app, session);
+  add_cache_command(app, session);
   add_doctor_command(app, session);
   add_peers_command(app, session);
   add_ops_command(app, session);

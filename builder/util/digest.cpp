@@ -68,33 +68,6 @@ bool is_python_cache(const fs::path& path) {
   return std::find(path.begin(), path.end(), "__pycache__") != path.end();
 }
 
-std::string sha256_folder(const fs::path& folder) {
-  std::vector<fs::path> paths;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (!is_python_cache(entry.path().lexically_relative(folder))) paths.push_back(entry.path());
-  }
-  std::sort(paths.begin(), paths.end(),
-            [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });
-  Sha256 hash;
-  for (const fs::path& path : paths) {
-    const fs::file_status status = fs::symlink_status(path);
-    hash.update_field(path.lexically_relative(folder).native());
-    if (fs::is_symlink(status)) {
-      hash.update_field("link");
-      hash.update_field(fs::read_symlink(path).native());
-    } else if (fs::is_directory(status)) {
-      hash.update_field("folder");
-    } else if (fs::is_regular_file(status)) {
-      const bool executable = (status.permissions() & fs::perms::owner_exec) != fs::perms::none;
-      hash.update_field(executable ? "program" : "file");
-      hash.update_field(sha256_file(path));
-    } else {
-      throw Error(ExitCode::bad_input, "{}: is no file, folder or link", path.native());
-    }
-  }
-  return hash.hex();
-}
-
 bool is_sha256(std::string_view text) {
   return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');

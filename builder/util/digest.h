@@ -35,10 +35,6 @@ class Sha256 {
 /// Python's cache of compiled code, which running a test leaves in overlays/: no part of any folder that we read.
 [[nodiscard]] bool is_python_cache(const std::filesystem::path& path);
 
-/// Digest of a folder: every path below it in byte order with type, mode's executable bit, and content or link target;
-/// Python's caches left out. Throws Error on anything that is no file, folder or link.
-[[nodiscard]] std::string sha256_folder(const std::filesystem::path& folder);
-
 /// True for 64 lower-case hex digits.
 [[nodiscard]] bool is_sha256(std::string_view text);
 

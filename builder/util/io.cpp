@@ -228,10 +228,10 @@ std::size_t sweep_temporaries(const fs::path& parent) {
   return swept;
 }
 
-FileLock::FileLock(const fs::path& path, const std::function<void()>& on_wait)
+FileLock::FileLock(const fs::path& path, const std::function<void()>& on_wait, Sharing sharing)
     : file_(checked(path, "open lock", [&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600); }), path) {
   bool told = false;
-  while (::flock(file_.fd(), LOCK_EX | LOCK_NB) != 0) {
+  while (::flock(file_.fd(), (sharing == Sharing::alone ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) {
       throw system_error(errno, fmt::format("cannot lock '{}'", path.native()));
     }

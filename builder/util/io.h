@@ -100,11 +100,15 @@ class TemporaryDirectory {
 /// Removes temporary folders below 'parent' whose maker no longer holds their lock. Returns how many.
 std::size_t sweep_temporaries(const std::filesystem::path& parent);
 
-/// An exclusive lock held by an open descriptor: it ends with the process, however that dies.
+/// A lock held by an open descriptor: it ends with the process, however that dies.
 class FileLock {
  public:
-  /// Waits for the lock; calls 'on_wait' once if another holds it. Throws Interrupted.
-  FileLock(const std::filesystem::path& path, const std::function<void()>& on_wait);
+  enum class Sharing {
+    alone,
+    together,  ///< with others that hold it together
+  };
+  /// Waits for the lock; calls 'on_wait' once if another holds it. Throws Interrupted, and what 'on_wait' throws.
+  FileLock(const std::filesystem::path& path, const std::function<void()>& on_wait, Sharing sharing = Sharing::alone);
 
  private:
   File file_;

@@ -1,0 +1,163 @@
+#include "build/layer_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <tuple>
+
+#include "tree/tree_digest.h"
+#include "util/error.h"
+
+namespace imgbuild {
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+constexpr std::string_view kPutAside = "damaged-";
+
+std::string to_json(const Layer& layer) {
+  return Json{{"version", 1}, {"key", layer.key}, {"parent", layer.parent}, {"step", layer.step}, {"content", layer.content},
+              {"bytes", layer.bytes}, {"newest", layer.newest}, {"made", layer.made.time_since_epoch().count()}}
+             .dump(2) + "\n";
+}
+
+/// The record in a layer's folder, or nothing.
+std::optional<Layer> read_record(const fs::path& folder) {
+  const fs::path record = folder / "layer.json";
+  if (!fs::is_regular_file(fs::symlink_status(record)) || !fs::is_directory(fs::symlink_status(folder / "tree"))) return std::nullopt;
+  try {
+    const Json json = Json::parse(io::read_file(record));
+    if (json.at("version") != 1) return std::nullopt;
+    struct stat status = {};
+    (void)::stat(record.c_str(), &status);  // it was read a moment ago
+    return Layer{.key = json.at("key"), .parent = json.at("parent"), .step = json.at("step"), .content = json.at("content"),
+                 .bytes = json.at("bytes"), .newest = json.at("newest"),
+                 .made = std::chrono::sys_seconds(std::chrono::seconds(json.at("made").get<std::int64_t>())),
+                 .used = std::chrono::sys_seconds(std::chrono::seconds(status.st_mtime)), .folder = folder};
+  } catch (const Json::exception&) {
+    return std::nullopt;
+  }
+}
+
+std::chrono::sys_seconds now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
+
+}  // namespace
+
+void LayerStore::put_aside(const fs::path& folder) const {
+  const auto unique = std::chrono::system_clock::now().time_since_epoch().count();
+  io::rename(folder, folder_ / fmt::format("{}{}-{}", kPutAside, folder.filename().native(), unique));
+}
+
+bool LayerStore::is_intact(const Layer& layer) { return digest_tree(layer.tree()).sha256 == layer.content; }
+
+bool LayerStore::has(const std::string& key) const {
+  const std::optional<Layer> layer = read_record(place(key));
+  return layer && layer->key == key;
+}
+
+std::optional<Layer> LayerStore::find(const std::string& key, Status& status) const {
+  const fs::path folder = place(key);
+  if (!fs::exists(fs::symlink_status(folder))) return std::nullopt;
+  std::optional<Layer> layer = read_record(folder);
+  if (layer && layer->key == key && is_intact(*layer)) {
+    (void)::utimensat(AT_FDCWD, (folder / "layer.json").c_str(), nullptr, 0);  // only `cache prune` asks
+    return layer;
+  }
+  status.note(fmt::format("the layer '{}' in '{}' is damaged; it is made anew", layer ? layer->step : "?", folder.native()));
+  // Aside, not away: another build that found it whole may be reading it.
+  put_aside(folder);
+  return std::nullopt;
+}
+
+Layer LayerStore::make(const Layer& wanted, const Make& make) const {
+  const io::TemporaryDirectory temporary(folder_, "layer");
+  Layer layer = wanted;
+  layer.folder = temporary.path() / "layer";
+  io::make_directories(layer.tree(), 0755);
+  io::make_directories(temporary.path() / "work", 0700);
+  make(layer.tree(), temporary.path() / "work");
+  const TreeDigest digest = digest_tree(layer.tree());
+  layer.content = digest.sha256;
+  layer.bytes = digest.bytes;
+  layer.newest = digest.newest;
+  layer.made = now();
+  io::write_all(io::create_exclusive(layer.folder / "layer.json", 0600), to_json(layer));
+  if (fs::exists(place(layer.key))) put_aside(place(layer.key));
+  io::rename(layer.folder, place(layer.key));
+  layer.folder = place(layer.key);
+  return layer;
+}
+
+io::FileLock LayerStore::lock_to_make(const Layer& wanted, Status& status) const {
+  return {place(wanted.key).native() + ".lock", [&] { status.note(fmt::format("another imgbuild makes '{}'; waiting", wanted.step)); }};
+}
+
+Layer LayerStore::find_or_make(const Layer& wanted, const Make& make_it, Status& status) const {
+  const io::FileLock lock = lock_to_make(wanted, status);
+  if (std::optional<Layer> layer = find(wanted.key, status)) return *layer;
+  return make(wanted, make_it);
+}
+
+Layer LayerStore::make_anew(const Layer& wanted, const Make& make_it, Status& status) const {
+  const io::FileLock lock = lock_to_make(wanted, status);
+  return make(wanted, make_it);
+}
+
+std::vector<Layer> LayerStore::list() const {
+  std::vector<Layer> layers;
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    std::optional<Layer> layer = read_record(entry.path());
+    if (layer && place(layer->key) == entry.path()) layers.push_back(*layer);
+  }
+  std::ranges::sort(layers, [](const Layer& a, const Layer& b) { return std::tie(b.used, a.key) < std::tie(a.used, b.key); });
+  return layers;
+}
+
+io::FileLock LayerStore::lock_for_use(Status& status) const {
+  return {folder_ / ".lock", [&] { status.note("another imgbuild removes layers; waiting"); }, io::FileLock::Sharing::together};
+}
+
+namespace {
+
+/// Folders that are no layers, and locks of layers that are not there. Nobody uses layers meanwhile.
+void remove_leftovers(const fs::path& store) {
+  (void)io::sweep_temporaries(store);
+  std::vector<fs::path> leftovers;
+  for (const auto& entry : fs::directory_iterator(store)) {
+    const fs::path& path = entry.path();
+    const bool is_lock = path.extension() == ".lock" && path.stem() != ".lock" && path.filename() != ".lock";
+    if (is_lock && !fs::exists(fs::path(path).replace_extension())) leftovers.push_back(path);
+    if (path.filename().native().starts_with(kPutAside)) leftovers.push_back(path);
+  }
+  for (const fs::path& path : leftovers) io::remove_tree(path);
+}
+
+struct InUse {};
+
+}  // namespace
+
+std::uint64_t LayerStore::remove(const std::vector<Layer>& layers, Status& status) const {
+  const io::FileLock lock(folder_ / ".lock", [&] { status.note("a build uses layers; waiting"); });
+  std::uint64_t bytes = 0;
+  for (const Layer& layer : layers) {
+    // The record first: without it what is left of a layer counts as absent.
+    io::remove_file(layer.folder / "layer.json");
+    io::remove_tree(layer.folder);
+    bytes += layer.bytes;
+  }
+  remove_leftovers(folder_);
+  return bytes;
+}
+
+void LayerStore::sweep() const {
+  try {
+    const io::FileLock lock(folder_ / ".lock", [] { throw InUse(); });
+    remove_leftovers(folder_);
+  } catch (const InUse&) {  // the next build that is alone does it
+  }
+}
+
+}  // namespace imgbuild
