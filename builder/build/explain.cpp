@@ -20,10 +20,12 @@ const LastStep* counterpart(const LastBuild& last, const std::string& step, std:
   return index < last.steps.size() && kind_of(last.steps[index].step) == kind_of(step) ? &last.steps[index] : nullptr;
 }
 
-std::string base_reason(const Base& base, const LastBuild& last) {
-  if (last.imgbuild != IMGBUILD_VERSION) return fmt::format("imgbuild was {}, is " IMGBUILD_VERSION, last.imgbuild);
-  if (last.base != base.digest) return fmt::format("the base changed from {:.16} to {:.16}", last.base, base.digest);
-  return {};
+/// Why no step has a layer; empty if it is not for the base.
+std::string base_reason(const Plan& plan, const std::optional<Base>& base, const LayerStore& store, const std::optional<LastBuild>& last) {
+  if (!base) return fmt::format("the cache has no base '{}'", plan.base);
+  if (last && last->imgbuild != IMGBUILD_VERSION) return fmt::format("imgbuild was {}, is " IMGBUILD_VERSION, last->imgbuild);
+  if (last && last->base != base->digest) return fmt::format("the base changed from {:.16} to {:.16}", last->base, base->digest);
+  return store.record(base_layer_key(*base)) ? "" : "the base's tree is no longer in the cache";
 }
 
 /// Why a step has no layer that would have one if nothing had changed.
@@ -54,16 +56,17 @@ std::vector<std::string> changes(const std::vector<StepInput>& before, const std
 std::vector<ExplainedStep> explain(const Plan& plan, const std::optional<Base>& base, const LayerStore& store,
                                    const std::optional<LastBuild>& last) {
   std::vector<ExplainedStep> steps;
-  std::string key = base ? base_layer_key(*base) : "";
-  std::string cause = !base ? fmt::format("the cache has no base '{}'", plan.base) : last ? base_reason(*base, *last) : "";
+  std::optional<Layer> below = base ? store.record(base_layer_key(*base)) : std::nullopt;
+  std::string cause = base_reason(plan, base, store, last);
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const PlannedStep& planned = plan.steps[i];
-    key = layer_key(key, planned);
+    const std::string key = below ? layer_key(*below, planned) : "";
+    below = below ? store.record(key) : std::nullopt;
     ExplainedStep step{.step = describe(planned.step), .layer = ExplainedStep::Layer::hit};
-    if (!base || !store.has(key)) {
+    if (!below) {
       step.layer = ExplainedStep::Layer::miss;
       step.reasons = reasons(planned, key, i, last);
-      if (step.reasons.empty()) step.reasons.push_back(cause.empty() ? "a step before it changed" : cause);
+      if (step.reasons.empty()) step.reasons.push_back(cause.empty() ? "what it builds on was made anew" : cause);
       if (cause.empty()) cause = fmt::format("it follows step {}", i + 1);
     }
     steps.push_back(std::move(step));

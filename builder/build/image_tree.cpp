@@ -109,8 +109,8 @@ void ImageTree::stack_layers() {
 
 std::vector<std::string> ImageTree::keys() const {
   std::vector<std::string> keys;
-  std::string key = base_layer_key(request_.base);
-  for (const PlannedStep& planned : request_.plan.steps) keys.push_back(key = layer_key(key, planned));
+  for (const Layer& layer : stack_ | std::views::drop(1)) keys.push_back(layer.key);
+  keys.resize(request_.plan.steps.size());
   return keys;
 }
 
@@ -120,7 +120,7 @@ Layer ImageTree::base_layer() const {
 
 Layer ImageTree::step_layer(std::size_t index) const {
   const PlannedStep& planned = request_.plan.steps[index];
-  return {.key = layer_key(stack_.back().key, planned), .parent = stack_.back().key, .step = describe(planned.step)};
+  return {.key = layer_key(stack_.back(), planned), .parent = stack_.back().key, .step = describe(planned.step)};
 }
 
 void ImageTree::make_step(std::size_t index, const fs::path& upper, const fs::path& work) {

@@ -34,7 +34,7 @@ class ImageTree {
   /// The time that what we do counts as done at, in seconds since 1970: of the base's newest file. Unlike the clock it is
   /// the same for whoever makes the same image. Not after the base was made: a file from the future changes nothing.
   [[nodiscard]] std::int64_t epoch() const { return epoch_; }
-  /// Keys of the steps' layers; also where none are kept.
+  /// Keys of the steps' layers; empty where none are kept.
   [[nodiscard]] std::vector<std::string> keys() const;
   /// To work on the tree.
   [[nodiscard]] std::unique_ptr<Guest> open();

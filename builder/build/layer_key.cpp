@@ -16,9 +16,9 @@ std::string base_layer_key(const Base& base) {
   return hash.hex();
 }
 
-std::string layer_key(const std::string& parent, const PlannedStep& step) {
+std::string layer_key(const Layer& parent, const PlannedStep& step) {
   Sha256 hash;
-  for (const std::string& field : {parent, step.digest}) hash.update_field(field);
+  for (const std::string& field : {parent.key, parent.content, step.digest}) hash.update_field(field);
   return hash.hex();
 }
 

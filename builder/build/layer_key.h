@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/base.h"
+#include "build/layer_store.h"
 #include "build/plan.h"
 
 namespace imgbuild {
@@ -12,7 +13,8 @@ namespace imgbuild {
 /// The base's tree itself. The release of imgbuild is in it, and so in every key.
 [[nodiscard]] std::string base_layer_key(const Base& base);
 
-/// What 'step' changes in the layers up to the one with key 'parent'.
-[[nodiscard]] std::string layer_key(const std::string& parent, const PlannedStep& step);
+/// What 'step' changes in the tree whose topmost layer is 'parent'. What that holds is in it too: a layer of packages made
+/// again may hold newer ones, and what was made on the old ones does not fit on it.
+[[nodiscard]] std::string layer_key(const Layer& parent, const PlannedStep& step);
 
 }  // namespace imgbuild

@@ -53,9 +53,9 @@ void LayerStore::put_aside(const fs::path& folder) const {
 
 bool LayerStore::is_intact(const Layer& layer) { return digest_tree(layer.tree()).sha256 == layer.content; }
 
-bool LayerStore::has(const std::string& key) const {
-  const std::optional<Layer> layer = read_record(place(key));
-  return layer && layer->key == key;
+std::optional<Layer> LayerStore::record(const std::string& key) const {
+  std::optional<Layer> layer = read_record(place(key));
+  return layer && layer->key == key ? layer : std::nullopt;
 }
 
 std::optional<Layer> LayerStore::find(const std::string& key, Status& status) const {

@@ -46,8 +46,8 @@ class LayerStore {
   /// Reads the layer whole: true if it holds what was made.
   [[nodiscard]] static bool is_intact(const Layer& layer);
 
-  /// True if there is one by that name; what it holds was not read.
-  [[nodiscard]] bool has(const std::string& key) const;
+  /// The record of the layer, if there is one; what it holds was not read.
+  [[nodiscard]] std::optional<Layer> record(const std::string& key) const;
 
   /// Fills 'upper' with what the layer is to hold; 'work' is an empty folder beside it.
   using Make = std::function<void(const std::filesystem::path& upper, const std::filesystem::path& work)>;

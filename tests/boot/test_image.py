@@ -77,7 +77,7 @@ def test_another_folder_zone_locale_and_umask_give_the_same_bytes(built, tmp_pat
     other = tmp_path / "another folder"
     other.mkdir()
     environment = imgbuild.write_environment(other, built.public_key, name="other", domain="other.example.net")
-    imgbuild.run_ok("recipe", "web-master", "--env", environment, "-o", other / "out", cwd=other,
+    imgbuild.run_ok("recipe", "web-master", "--env", environment, "-o", other / "out", "--rebuild", cwd=other,
                     prefix=["bash", "-c", "umask 077; exec \"$@\"", "-"], TZ="Asia/Tokyo", LC_ALL="de_AT.UTF-8",
                     TMPDIR=other)
     image = other / "out" / "other" / "web-master.qcow2"
@@ -139,8 +139,8 @@ def data_of(path):
 
 
 def leftovers():
-    work = imgbuild.CACHE / "imgbuild" / "work"
-    return [path for path in work.iterdir() if path.name.startswith("tmp-")] if work.exists() else []
+    folders = [imgbuild.CACHE / "imgbuild" / name for name in ("work", "layers")]
+    return [path for folder in folders if folder.exists() for path in folder.iterdir() if path.name.startswith("tmp-")]
 
 
 def mounts_below(folder):
@@ -149,7 +149,7 @@ def mounts_below(folder):
 
 @pytest.mark.parametrize("seconds, number", [(1, signal.SIGINT), (4, signal.SIGTERM), (8, signal.SIGINT), (12, signal.SIGHUP)])
 def test_an_interrupt_at_any_moment_leaves_nothing(built, tmp_path, seconds, number):
-    process = imgbuild.start("recipe", "web-master", "--env", built.environment, "-o", tmp_path / "out",
+    process = imgbuild.start("recipe", "web-master", "--env", built.environment, "-o", tmp_path / "out", "--rebuild",
                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     time.sleep(seconds)
     children = imgbuild.children_of(process.pid)
@@ -169,7 +169,7 @@ def test_an_interrupt_at_any_moment_leaves_nothing(built, tmp_path, seconds, num
 
 
 def test_a_kill_is_swept_by_the_next_run(built, tmp_path):
-    process = imgbuild.start("recipe", "web-master", "--env", built.environment, "-o", tmp_path / "out",
+    process = imgbuild.start("recipe", "web-master", "--env", built.environment, "-o", tmp_path / "out", "--rebuild",
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(6)
     children = imgbuild.children_of(process.pid)
@@ -184,11 +184,38 @@ def test_a_kill_is_swept_by_the_next_run(built, tmp_path):
 
 
 def test_two_builds_at_once_both_succeed_with_the_same_bytes(built, tmp_path):
-    processes = [imgbuild.start("recipe", "web-master", "--env", built.environment, "-o", tmp_path / "out",
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    cache = tmp_path / "cache" / "imgbuild"  # without layers
+    cache.mkdir(mode=0o700, parents=True)
+    subprocess.run(["cp", "-al", imgbuild.CACHE / "imgbuild" / "bases", imgbuild.CACHE / "imgbuild" / "downloads", cache], check=True)
+    folders = [tmp_path / name for name in ("one", "two", "two")]  # the first two meet at the layers, the others at the image too
+    processes = [imgbuild.start("recipe", "web-master", "--env", built.environment, "-o", folder,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, XDG_CACHE_HOME=cache.parent) for folder in folders]
     results = [process.communicate(timeout=600) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], results
-    assert digest(tmp_path / "out" / "demo" / "web-master.qcow2") == digest(built.image)
+    assert [process.returncode for process in processes] == [0, 0, 0], results
+    assert sum(errors.count("unpacking base bootstrap …\n") for _, errors in results) == 1
+    for folder in folders:
+        assert digest(folder / "demo" / "web-master.qcow2") == digest(built.image)
+
+
+def copy_project(folder):
+    for name in ("recipes", "overlays", "cidata"):
+        shutil.copytree(imgbuild.ROOT / name, folder / name, symlinks=True, ignore=shutil.ignore_patterns("*.vault", "__pycache__"))
+
+
+def test_an_edit_runs_what_follows_it_and_equals_a_clean_build(built, tmp_path):
+    copy_project(tmp_path)
+    (tmp_path / "overlays/web/etc/motd.d").mkdir(parents=True)
+    (tmp_path / "overlays/web/etc/motd.d/trial").write_text("one file more\n")
+    arguments = ["recipe", "web-master", "--env", built.environment, "-o", tmp_path / "out"]
+    why = imgbuild.run_ok("explain", *arguments[1:], IMGBUILD_ROOT=tmp_path).stdout
+    assert [line.split()[1] for line in why.splitlines()[1:]][-2:] == ["miss", "miss"] and "hit" in why
+    edited = imgbuild.run_ok(*arguments, IMGBUILD_ROOT=tmp_path)
+    assert "packages:" not in edited.stderr and "overlay: web …" in edited.stderr
+    incremental = digest(tmp_path / "out/demo/web-master.qcow2")
+    assert incremental != digest(built.image)
+    clean = imgbuild.run_ok(*arguments, "--rebuild", IMGBUILD_ROOT=tmp_path)
+    assert "packages:" in clean.stderr
+    assert digest(tmp_path / "out/demo/web-master.qcow2") == incremental
 
 
 def test_a_full_output_disk_is_said_and_nothing_stays(built, tmp_path):
@@ -215,8 +242,7 @@ def test_without_root_the_same_bytes_come_out(built, scratch_user):
     home = pathlib.Path("/home") / scratch_user
     project = home / "project"
     project.mkdir()
-    for name in ("recipes", "overlays", "cidata"):
-        shutil.copytree(imgbuild.ROOT / name, project / name, symlinks=True, ignore=shutil.ignore_patterns("*.vault"))
+    copy_project(project)
     for name in ("imgbuild", "mke2fs_preload.so"):
         shutil.copy(imgbuild.BUILD / name, home / name)
     shutil.copytree(imgbuild.CACHE / "imgbuild" / "bases", home / ".cache" / "imgbuild" / "bases")

@@ -122,8 +122,14 @@ def test_builds_the_image_of_both_web_roles_once(built):
 
 
 def test_shows_who_says_what(built):
-    assert "authority: unpacking base bootstrap …" in built.stderr
-    assert "web-master, web-slave: unpacking base bootstrap …" in built.stderr
+    assert "authority: generalizing …" in built.stderr
+    assert "web-master, web-slave: generalizing …" in built.stderr
+
+
+def test_makes_a_layer_that_roles_share_once(built):
+    begun = [line for line in built.stderr.splitlines() if line.endswith(" …")]
+    for stage in ("unpacking base bootstrap", "packages: install chrony"):
+        assert len([line for line in begun if stage in line]) <= 1, stage  # none if an earlier run left it
 
 
 def test_a_second_run_changes_nothing_and_speaks_json(built):

@@ -114,7 +114,7 @@ class Edits {
 };
 
 TEST_F(Trees, MadeOfLayersEqualThoseMadeAtOnceAfterEachOfManyEdits) {
-  constexpr int kEdits = 10'000;
+  constexpr int kEdits = 2'000;
   Edits edits(1);
   for (int i = 0; i < 4; ++i) io::make_directories(overlay(i), 0755);
   std::vector<int> steps = {0, 1, 2, 3};
@@ -157,6 +157,18 @@ TEST_F(Trees, WithADamagedLayerAreMadeRight) {
   const std::vector<TreeRecord> good = incremental();
   for (const Layer& layer : LayerStore(cache_.layers()).list()) io::write_file(layer.tree() / "etc/f0", "changed", 0644);
   EXPECT_THAT(difference(good, incremental()), testing::IsEmpty());
+}
+
+TEST_F(Trees, WhoseLowerLayerWasMadeAgainMakeThoseAboveAgain) {
+  for (int i = 0; i < 2; ++i) io::make_directories(overlay(i) / "etc", 0755);
+  set_steps({0, 1});
+  (void)incremental();
+  for (const Layer& layer : LayerStore(cache_.layers()).list()) {
+    if (layer.step == "overlay: 0") io::write_file(layer.tree() / "damage", "", 0644);
+  }
+  (void)incremental();
+  const std::vector<Layer> layers = LayerStore(cache_.layers()).list();
+  EXPECT_EQ(std::ranges::count(layers, "overlay: 1", &Layer::step), 2);
 }
 
 TEST_F(Trees, AreFreeToBeChangedWhileLayersStay) {

@@ -56,8 +56,8 @@ TEST_F(Layers, AreMadeOnceAndFoundAgain) {
   EXPECT_EQ(first.content, second.content);
   EXPECT_EQ(io::read_file(second.tree() / "file"), "a");
   EXPECT_EQ(second.step, "overlay: a");
-  EXPECT_TRUE(store_.has(sha256("a")));
-  EXPECT_FALSE(store_.has(sha256("b")));
+  EXPECT_TRUE(store_.record(sha256("a")));
+  EXPECT_FALSE(store_.record(sha256("b")));
 }
 
 TEST_F(Layers, ThatAreDamagedAreMadeAnew) {
@@ -156,7 +156,7 @@ TEST_F(Layers, OfAProcessThatWasKilledAreSwept) {
   ASSERT_EQ(::waitpid(other, &status, 0), other);
   ASSERT_TRUE(WIFSIGNALED(status));
   EXPECT_THAT(names(), ElementsAre("tmp"));
-  EXPECT_FALSE(store_.has(sha256("a")));
+  EXPECT_FALSE(store_.record(sha256("a")));
   store_.sweep();
   EXPECT_THAT(names(), IsEmpty());
   EXPECT_EQ(io::read_file(provide("a").tree() / "file"), "a");
@@ -172,8 +172,8 @@ TEST_F(Layers, AreListedTheLastUsedFirstAndRemoved) {
   EXPECT_EQ(listed[0].key, a.key);
   EXPECT_EQ(listed[1].used.time_since_epoch().count(), 1'000'000);
   EXPECT_EQ(store_.remove({listed[1]}, notes_), 1U);
-  EXPECT_TRUE(store_.has(a.key));
-  EXPECT_FALSE(store_.has(b.key));
+  EXPECT_TRUE(store_.record(a.key));
+  EXPECT_FALSE(store_.record(b.key));
 }
 
 TEST_F(Layers, InUseKeepTheSweeperAway) {
