@@ -35,6 +35,13 @@ std::int64_t newest_time(const fs::path& tree) {
   return newest;
 }
 
+/// A layer of packages is used however old it is: who wants newer ones must know.
+void tell_age(const Layer& layer, const Step& step, Status& status) {
+  const auto age = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now() - layer.made);
+  if (!std::holds_alternative<PackagesStep>(step) || age.count() < 1) return;
+  status.note(fmt::format("the packages are those of {} ago; --rebuild installs newer ones", age.count() == 1 ? "a day" : fmt::format("{} days", age.count())));
+}
+
 /// The root folder of the stack is that of its topmost layer, so each has the owner, mode and time of the one below.
 void make_like(const fs::path& below, const fs::path& upper) {
   struct stat status = {};
@@ -101,6 +108,7 @@ void ImageTree::stack_layers() {
   epoch_ = std::min<std::int64_t>(stack_.front().newest, request_.base.made.time_since_epoch().count());
   for (std::size_t i = 0; i < request_.plan.steps.size(); ++i) {
     stack_.push_back(provide(step_layer(i), [&](const fs::path& upper, const fs::path& work) { make_step(i, upper, work); }));
+    tell_age(stack_.back(), request_.plan.steps[i].step, status_);
   }
   for (const char* name : {"upper", "kernel"}) io::make_directories(work_ / name, 0755);
   make_like(stack_.back().tree(), work_ / "upper");

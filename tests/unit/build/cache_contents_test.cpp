@@ -1,0 +1,93 @@
+#include "build/cache_contents.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "base/base.h"
+#include "build/layer_store.h"
+#include "util/digest.h"
+#include "util/io.h"
+
+namespace imgbuild {
+namespace {
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+std::chrono::sys_seconds now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
+
+/// Two bases of one name, two layers of which one was not used for 40 days, a package file and a download.
+class CacheContents : public testing::Test {
+ protected:
+  CacheContents() {
+    cache_.root = folder_.path();
+    for (const fs::path& made : {cache_.bases(), cache_.layers(), cache_.packages() / "packages"}) io::make_directories(made, 0700);
+    put_base("old", 2'000'000s);
+    put_base("new", 3'000'000s);
+    for (const char* name : {"fresh", "stale"}) put_layer(name);
+    const std::int64_t old = (now() - std::chrono::days(40)).time_since_epoch().count();
+    const timespec times[2] = {{old, 0}, {old, 0}};
+    ::utimensat(AT_FDCWD, (layer("stale").folder / "layer.json").c_str(), times, 0);
+    io::write_file(package(), "package", 0644);
+    io::write_file(cache_.downloads() / "disk.img", "disk", 0600);
+  }
+  void put_base(const std::string& name, std::chrono::seconds made) {
+    const fs::path folder = cache_.bases() / name;
+    io::make_directories(folder, 0755);
+    io::write_file(folder / "tree.tar", name, 0644);
+    io::write_file(folder / "boot.raw", "boot", 0644);
+    Base base{.name = "bootstrap", .digest = sha256(name), .folder = folder, .tree_sha256 = sha256(name), .boot_sha256 = sha256("boot"),
+              .distribution = "debian", .release = "12", .architecture = "amd64", .made = std::chrono::sys_seconds(made)};
+    io::write_file(folder / "base.json", to_json(base), 0644);
+  }
+  void put_layer(const std::string& name) {
+    SilentStatus silent;
+    (void)LayerStore(cache_.layers()).find_or_make({.key = sha256(name), .step = name}, [&](const fs::path& upper, const fs::path&) {
+      io::write_file(upper / "file", name, 0644);
+    }, silent);
+  }
+  Layer layer(const std::string& name) { return LayerStore(cache_.layers()).record(sha256(name)).value(); }
+  [[nodiscard]] fs::path package() const { return cache_.packages() / "packages" / (sha256("package") + ".deb"); }
+  static std::vector<std::string> names(const std::vector<CacheItem>& items) {
+    std::vector<std::string> names;
+    for (const CacheItem& item : items) names.push_back(fmt::format("{} {:.9}", to_string(item.kind), item.path.filename().native()));
+    return names;
+  }
+  std::string place(const std::string& name) { return fmt::format("layer {:.9}", layer(name).folder.filename().native()); }
+  std::string package_name() const { return fmt::format("package {:.9}", package().filename().native()); }
+
+  io::TemporaryDirectory folder_{fs::temp_directory_path(), "cache"};
+  Cache cache_;
+  SilentStatus status_;
+};
+
+TEST_F(CacheContents, AreListedByKindAndUse) {
+  EXPECT_THAT(names(list_cache(cache_)), ElementsAre("base new", "base old", place("fresh"), place("stale"), package_name(), "download disk.img"));
+  EXPECT_THAT(list_cache(Cache{folder_.path() / "none"}), IsEmpty());
+}
+
+TEST_F(CacheContents, LoseWhatIsUnusedAndBasesWithANewerOne) {
+  put_base("new", now().time_since_epoch());
+  const std::string stale = place("stale");
+  EXPECT_THAT(names(prune_cache(cache_, now() - std::chrono::days(30), status_)), ElementsAre("base old", stale));
+  EXPECT_THAT(names(list_cache(cache_)), ElementsAre("base new", place("fresh"), package_name(), "download disk.img"));
+}
+
+TEST_F(CacheContents, CanAllBeRemoved) {
+  EXPECT_EQ(prune_cache(cache_, now() + 1h, status_).size(), 6U);
+  EXPECT_THAT(list_cache(cache_), IsEmpty());
+}
+
+TEST_F(CacheContents, AreReadWholeToFindDamage) {
+  EXPECT_THAT(verify_cache(cache_, status_), IsEmpty());
+  io::write_file(cache_.bases() / "old" / "tree.tar", "olD", 0644);
+  io::write_file(layer("fresh").tree() / "file", "damage", 0644);
+  io::write_file(package(), "packagE", 0644);
+  EXPECT_THAT(names(verify_cache(cache_, status_)), ElementsAre("base old", place("fresh"), package_name()));
+}
+
+}  // namespace
+}  // namespace imgbuild
