@@ -191,7 +191,8 @@ class NativeGuest : public FolderGuest {
 }  // namespace
 
 std::unique_ptr<Guest> make_native_guest(const NativeGuestOptions& options) {
-  if (!can_use_namespaces()) {
+  static const bool usable = can_use_namespaces();  // a network namespace takes the kernel milliseconds, and each step has a guest
+  if (!usable) {
     throw Error(ExitCode::host_unfit, "this host does not let us make namespaces and mount /proc in them")
         .set_hint("run as root, outside of a container without privileges, or use the libguestfs backend");
   }

@@ -9,7 +9,7 @@
 #include <map>
 #include <random>
 
-#include "tree/native_guest.h"
+#include "tree/fake_guest.h"
 #include "tree/tree_listing.h"
 #include "util/digest.h"
 #include "util/io.h"
@@ -65,8 +65,8 @@ class Trees : public testing::Test {
   std::vector<TreeRecord> clean() {
     const io::TemporaryDirectory work(folder_.path(), "clean");
     (void)extract_tree(base_.tree(), work.path() / "tree");
-    const std::unique_ptr<Guest> guest = make_native_guest({.tree = work.path() / "tree"});
-    for (const PlannedStep& planned : plan_.steps) guest->copy_folder_in(std::get<OverlayStep>(planned.step).folder, "/");
+    FakeGuest guest(work.path() / "tree");
+    for (const PlannedStep& planned : plan_.steps) guest.copy_folder_in(std::get<OverlayStep>(planned.step).folder, "/");
     return listing(work.path() / "tree");
   }
   std::vector<TreeRecord> incremental() {
