@@ -1,9 +1,12 @@
 #include "build/cache_contents.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+
+#include <map>
 
 #include "base/base.h"
 #include "build/layer_store.h"
@@ -34,14 +37,13 @@ class CacheContents : public testing::Test {
     io::write_file(package(), "package", 0644);
     io::write_file(cache_.downloads() / "disk.img", "disk", 0600);
   }
-  void put_base(const std::string& name, std::chrono::seconds made) {
-    const fs::path folder = cache_.bases() / name;
-    io::make_directories(folder, 0755);
-    io::write_file(folder / "tree.tar", name, 0644);
-    io::write_file(folder / "boot.raw", "boot", 0644);
-    Base base{.name = "bootstrap", .digest = sha256(name), .folder = folder, .tree_sha256 = sha256(name), .boot_sha256 = sha256("boot"),
-              .distribution = "debian", .release = "12", .architecture = "amd64", .made = std::chrono::sys_seconds(made)};
-    io::write_file(folder / "base.json", to_json(base), 0644);
+  void put_base(const std::string& content, std::chrono::seconds made) {
+    const io::TemporaryDirectory work(folder_.path(), "base");
+    io::write_file(work.path() / "disk", "boot code", 0600);
+    io::make_directories(work.path() / "tree", 0755);
+    io::write_file(work.path() / "tree" / "file", content, 0644);
+    const Base base{.name = "bootstrap", .layout = {.disk_guid = "X"}, .made = std::chrono::sys_seconds(made)};
+    bases_[content] = save_base(cache_.bases(), {.base = base, .tree = work.path() / "tree", .disk = work.path() / "disk"}).folder;
   }
   void put_layer(const std::string& name) {
     SilentStatus silent;
@@ -53,27 +55,29 @@ class CacheContents : public testing::Test {
   [[nodiscard]] fs::path package() const { return cache_.packages() / "packages" / (sha256("package") + ".deb"); }
   static std::vector<std::string> names(const std::vector<CacheItem>& items) {
     std::vector<std::string> names;
-    for (const CacheItem& item : items) names.push_back(fmt::format("{} {:.9}", to_string(item.kind), item.path.filename().native()));
+    for (const CacheItem& item : items) names.push_back(fmt::format("{} {:.20}", to_string(item.kind), item.path.filename().native()));
     return names;
   }
-  std::string place(const std::string& name) { return fmt::format("layer {:.9}", layer(name).folder.filename().native()); }
-  std::string package_name() const { return fmt::format("package {:.9}", package().filename().native()); }
+  std::string place(const std::string& name) { return fmt::format("layer {:.20}", layer(name).folder.filename().native()); }
+  std::string base(const std::string& name) { return fmt::format("base {:.20}", bases_[name].filename().native()); }
+  std::string package_name() const { return fmt::format("package {:.20}", package().filename().native()); }
 
   io::TemporaryDirectory folder_{fs::temp_directory_path(), "cache"};
   Cache cache_;
+  std::map<std::string, fs::path> bases_;
   SilentStatus status_;
 };
 
 TEST_F(CacheContents, AreListedByKindAndUse) {
-  EXPECT_THAT(names(list_cache(cache_)), ElementsAre("base new", "base old", place("fresh"), place("stale"), package_name(), "download disk.img"));
+  EXPECT_THAT(names(list_cache(cache_)), ElementsAre(base("new"), base("old"), place("fresh"), place("stale"), package_name(), "download disk.img"));
   EXPECT_THAT(list_cache(Cache{folder_.path() / "none"}), IsEmpty());
 }
 
 TEST_F(CacheContents, LoseWhatIsUnusedAndBasesWithANewerOne) {
   put_base("new", now().time_since_epoch());
   const std::string stale = place("stale");
-  EXPECT_THAT(names(prune_cache(cache_, now() - std::chrono::days(30), status_)), ElementsAre("base old", stale));
-  EXPECT_THAT(names(list_cache(cache_)), ElementsAre("base new", place("fresh"), package_name(), "download disk.img"));
+  EXPECT_THAT(names(prune_cache(cache_, now() - std::chrono::days(30), status_)), ElementsAre(base("old"), stale));
+  EXPECT_THAT(names(list_cache(cache_)), ElementsAre(base("new"), place("fresh"), package_name(), "download disk.img"));
 }
 
 TEST_F(CacheContents, CanAllBeRemoved) {
@@ -83,10 +87,10 @@ TEST_F(CacheContents, CanAllBeRemoved) {
 
 TEST_F(CacheContents, AreReadWholeToFindDamage) {
   EXPECT_THAT(verify_cache(cache_, status_), IsEmpty());
-  io::write_file(cache_.bases() / "old" / "tree.tar", "olD", 0644);
+  io::write_file(bases_["old"] / "tree.tar", "damage", 0644);
   io::write_file(layer("fresh").tree() / "file", "damage", 0644);
   io::write_file(package(), "packagE", 0644);
-  EXPECT_THAT(names(verify_cache(cache_, status_)), ElementsAre("base old", place("fresh"), package_name()));
+  EXPECT_THAT(names(verify_cache(cache_, status_)), ElementsAre(base("old"), place("fresh"), package_name()));
 }
 
 }  // namespace
