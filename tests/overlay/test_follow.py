@@ -86,3 +86,15 @@ def test_a_round_that_fails_is_said_once(machine, capsys):
     with pytest.raises(KeyboardInterrupt):
         follow.run(machine, sleep)
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("took, rest", [(0.1, 10), (2, 18), (30, 45)])
+def test_a_slow_machine_rests_longer_between_rounds(host, monkeypatch, took, rest):
+    clock = iter([100, 100 + took])
+    monkeypatch.setattr(follow, "step", lambda _: [])
+
+    def sleep(seconds):
+        raise InterruptedError(seconds)
+    with pytest.raises(InterruptedError) as slept:
+        follow.run(host, sleep, lambda: next(clock))
+    assert slept.value.args == (pytest.approx(rest),)

@@ -11,12 +11,15 @@ from .errors import ApplianceError
 from .peer_package import WEB_PORT
 
 ROUND = 10
+REST = 9   # times as long as a round took, up to LONGEST: a slow machine has other work too
+LONGEST = 45
 
 
-def run(host, sleep=time.sleep):
+def run(host, sleep=time.sleep, now=time.monotonic):
     """Rounds for ever. A round that fails says so once and the next one tries again."""
     said = None
     while True:
+        began = now()
         try:
             step(host)
             said = None
@@ -24,7 +27,7 @@ def run(host, sleep=time.sleep):
             if str(error) != said:
                 print(f"appliance: {error}", file=sys.stderr, flush=True)
             said = str(error)
-        sleep(ROUND)
+        sleep(max(ROUND, min(LONGEST, REST * (now() - began))))
 
 
 def step(host):
