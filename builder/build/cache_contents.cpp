@@ -43,8 +43,13 @@ void add_files(const fs::path& folder, Kind kind, std::vector<CacheItem>& items)
 }
 
 fs::path package_files(const Cache& cache) { return cache.packages() / "packages"; }
+fs::path opened_files(const Cache& cache) { return cache.packages() / "opened"; }
 
-bool is_intact_package(const fs::path& file) { return sha256_file(file) == file.stem().native(); }
+/// SHA256.deb, or SHA256-OPENED.deb: the last is the file's own.
+bool is_intact_package(const fs::path& file) {
+  const std::string name = file.stem();
+  return sha256_file(file) == name.substr(name.rfind('-') + 1);
+}
 
 /// Bases of which one made later has the same name. 'list_bases' gives the latest first.
 std::set<fs::path> superseded_bases(const Cache& cache) {
@@ -78,6 +83,7 @@ std::vector<CacheItem> list_cache(const Cache& cache) {
     items.push_back({.kind = Kind::layer, .name = layer.step, .bytes = layer.bytes, .used = layer.used, .path = layer.folder});
   }
   add_files(package_files(cache), Kind::package, items);
+  add_files(opened_files(cache), Kind::package, items);
   add_files(cache.downloads(), Kind::download, items);
   std::ranges::stable_sort(items, [](const CacheItem& a, const CacheItem& b) { return std::tie(a.kind, b.used) < std::tie(b.kind, a.used); });
   return items;

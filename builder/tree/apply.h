@@ -7,6 +7,7 @@
 #include "recipe/recipe.h"
 #include "tree/guest.h"
 #include "tree/hold_down.h"
+#include "tree/package_lock.h"
 #include "util/status.h"
 
 namespace imgbuild {
@@ -17,6 +18,8 @@ struct StepContext {
   std::filesystem::path work;           ///< absolute; this build's own folder for temporaries, best on the same disk
   std::string proxy = {};               ///< for packages, such as "http://proxy:3128"; empty: none
   std::vector<StandIn> stand_ins = {};  ///< grub_stand_ins of the disk the tree will be on
+  const PackageLock* lock = nullptr;    ///< what a packages step is to install; null: what apt chooses now
+  GuestCommand::Network network = GuestCommand::Network::yes;  ///< no: files of the lock are taken from the cache alone
 };
 
 /// Applies one step to the tree and reports it as one stage. Throws Error: bad input (an unknown package, a payload

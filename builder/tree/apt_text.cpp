@@ -39,14 +39,14 @@ Dir::Etc::sourceparts "/dev/null";
 )";
 }
 
-std::string index_paragraph(const LockedPackage& package, std::string_view control) {
+std::string index_paragraph(const LockedPackage& package, std::string_view control, std::uint64_t size, const std::string& sha256) {
   const LockedPackage found = {.name = control_field(control, "Package"), .version = control_field(control, "Version"),
                                .architecture = control_field(control, "Architecture")};
   if (describe(found) != describe(package)) {
     throw Error(ExitCode::verification_failed, "package file '{}': holds '{}', not '{}' as the lock says", package.file,
                 describe(found), describe(package));
   }
-  return fmt::format("{}Filename: ./{}\nSize: {}\nSHA256: {}\n\n", control, package.file, package.size, package.sha256);
+  return fmt::format("{}Filename: ./{}\nSize: {}\nSHA256: {}\n\n", control, package.file, size, sha256);
 }
 
 namespace {

@@ -20,9 +20,10 @@ namespace imgbuild {
 inline constexpr std::string_view kLocalIndex = "_imgbuild_._Packages";
 inline constexpr std::string_view kLocalSource = "deb [trusted=yes] file:/imgbuild ./\n";
 
-/// The paragraph of an index for a package file whose control file is 'control'. Throws Error (verification failed) if it is
-/// another package than the lock says.
-[[nodiscard]] std::string index_paragraph(const LockedPackage& package, std::string_view control);
+/// The paragraph of an index for a package file of that size and digest, whose control file is 'control'. Throws Error
+/// (verification failed) if it is another package than the lock says.
+[[nodiscard]] std::string index_paragraph(const LockedPackage& package, std::string_view control, std::uint64_t size,
+                                          const std::string& sha256);
 
 /// Reads the output of `apt-get --print-uris`, sorted. Throws Error (verification failed) for a file without a SHA-256, or with
 /// a name that is none of apt's.

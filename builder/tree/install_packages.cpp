@@ -15,9 +15,11 @@ namespace {
 constexpr const char* kCure = "make the lock anew: imgbuild lock --env FILE";
 
 /// An index of the lock's files, made of themselves, is all that apt sees.
-void write_index(const Apt& apt, const PackageLock& lock) {
+void write_index(const Apt& apt, const PackageLock& lock, const std::vector<PackageArchive>& archives) {
   std::string index;
-  for (const LockedPackage& package : lock) index += index_paragraph(package, read_package_control(apt.archives() / package.file));
+  for (std::size_t i = 0; i < lock.size(); ++i) {
+    index += index_paragraph(lock[i], read_package_control(archives[i].path), archives[i].size, archives[i].sha256);
+  }
   io::write_file(apt.lists() / kLocalIndex, index, 0644);
   io::write_file(apt.cache() / "sources.list", kLocalSource, 0644);
 }
@@ -93,8 +95,8 @@ void require_complete(Guest& guest, Apt& apt) {
 void install_packages(Guest& guest, const PackagesStep& step, const PackageLock& lock, const StepContext& context, Status& status) {
   require_architecture(guest, lock);
   Apt apt(guest, context.work, apt_configuration("") + local_source_configuration());
-  PackageStore(context.package_cache).provide(lock, apt.archives());
-  write_index(apt, lock);
+  status.progress(0, 0, "opening packages");
+  write_index(apt, lock, PackageStore(context.package_cache).provide(lock, apt.archives()));
   const std::vector<std::string> request = apt_request(step.install, known_names(guest, step.remove), step.upgrade);
   require_all_used(simulate(apt, request), lock);
   hold_down(guest, context.stand_ins);
@@ -104,8 +106,8 @@ void install_packages(Guest& guest, const PackagesStep& step, const PackageLock&
 }
 
 void apply(Guest& guest, const PackagesStep& step, const StepContext& context, Status& status) {
-  const PackageLock lock = resolve_packages(guest, step, context, status);
-  fetch_packages(lock, context, status);
+  const PackageLock lock = context.lock != nullptr ? *context.lock : resolve_packages(guest, step, context, status);
+  if (context.network == GuestCommand::Network::yes) fetch_packages(lock, context, status);
   install_packages(guest, step, lock, context, status);
 }
 

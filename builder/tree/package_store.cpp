@@ -7,10 +7,12 @@
 #include <cerrno>
 
 #include "tree/package_download.h"
+#include "util/debian_package.h"
 #include "util/digest.h"
 #include "util/error.h"
 #include "util/interrupt.h"
 #include "util/io.h"
+#include "util/parallel.h"
 #include "util/size.h"
 
 namespace imgbuild {
@@ -63,11 +65,6 @@ std::vector<std::string> list_names(const fs::path& folder) {
 
 }  // namespace
 
-PackageStore::PackageStore(fs::path folder) : folder_(std::move(folder)) {
-  io::make_directories(packages(), 0755);
-  io::make_directories(folder_ / "lists", 0755);
-}
-
 bool PackageStore::has(const LockedPackage& package) const {
   const fs::path path = path_of(package);
   if (!fs::is_regular_file(fs::symlink_status(path))) return false;
@@ -84,6 +81,7 @@ PackageLock PackageStore::missing(const PackageLock& lock) const {
 
 void PackageStore::download(const PackageLock& lock, const std::string& proxy, Status& status) const {
   if (missing(lock).empty()) return;
+  io::make_directories(packages(), 0755);
   const io::FileLock alone(packages() / ".lock", [&] { status.note("another imgbuild downloads packages; waiting"); });
   (void)io::sweep_temporaries(packages());
   const PackageLock wanted = missing(lock);  // the other one may have brought some
@@ -96,15 +94,48 @@ void PackageStore::download(const PackageLock& lock, const std::string& proxy, S
   for (const LockedPackage& package : wanted) io::rename(work.path() / path_of(package).filename(), path_of(package));
 }
 
-void PackageStore::provide(const PackageLock& lock, const fs::path& archives) const {
-  for (const LockedPackage& package : lock) {
-    check_interrupt();
-    if (!has(package)) {
-      throw Error(ExitCode::verification_failed, "package file '{}': is not in the cache, or damaged there", package.file)
-          .set_hint("build once with a network and without --locked, or import a bundle that has it");
+PackageArchive PackageStore::open(const LockedPackage& package, const std::map<std::string, fs::path>& known, const fs::path& work) const {
+  if (const auto found = known.find(package.sha256); found != known.end()) {
+    const std::string digest = found->second.stem().native().substr(package.sha256.size() + 1);
+    if (sha256_file(found->second) == digest) {
+      std::error_code absent;  // is as good: what was not opened is needed only for bundles
+      fs::create_hard_link(path_of(package), work / package.sha256, absent);  // its change time says when it was last used
+      return {found->second, fs::file_size(found->second), digest};
     }
-    io::link_or_copy(path_of(package), archives / package.file);
   }
+  if (!has(package)) {
+    throw Error(ExitCode::verification_failed, "package file '{}': is not in the cache, or damaged there", package.file)
+        .set_hint("build once with a network and without --locked, or import a bundle that has it");
+  }
+  const fs::path made = work / package.file;
+  open_package(path_of(package), made);
+  const std::string digest = sha256_file(made);
+  const fs::path target = opened() / fmt::format("{}-{}.deb", package.sha256, digest);
+  io::rename(made, target);
+  return {target, fs::file_size(target), digest};
+}
+
+std::vector<PackageArchive> PackageStore::provide(const PackageLock& lock, const fs::path& archives) const {
+  io::make_directories(opened(), 0755);
+  (void)io::sweep_temporaries(opened());
+  std::map<std::string, fs::path> known;
+  for (const auto& entry : fs::directory_iterator(opened())) {
+    const std::string name = entry.path().filename();
+    if (entry.is_regular_file()) known[name.substr(0, name.find('-'))] = entry.path();
+  }
+  const io::TemporaryDirectory work(opened(), "open");
+  std::vector<PackageArchive> provided(lock.size());
+  in_parallel(lock.size(), [&](std::size_t i) { provided[i] = open(lock[i], known, work.path()); });
+  for (std::size_t i = 0; i < lock.size(); ++i) {
+    io::link_or_copy(provided[i].path, archives / lock[i].file);
+    provided[i].path = archives / lock[i].file;
+  }
+  return provided;
+}
+
+void PackageStore::keep(const std::string& sha256, const fs::path& file) const {
+  io::make_directories(packages(), 0755);
+  io::rename(file, packages() / (sha256 + ".deb"));
 }
 
 void PackageStore::fetch_lists(const std::string& key, const fs::path& lists) const {
@@ -119,8 +150,8 @@ void PackageStore::fetch_lists(const std::string& key, const fs::path& lists) co
 
 void PackageStore::store_lists(const std::string& key, const fs::path& lists) const {
   const fs::path kept = folder_ / "lists" / key;
-  const io::FileLock lock(folder_ / "lists" / (key + ".lock"), [] {});
   io::make_directories(kept, 0755);
+  const io::FileLock lock(folder_ / "lists" / (key + ".lock"), [] {});
   for (const std::string& name : list_names(lists)) {
     check_interrupt();
     if (!is_unchanged(lists / name, kept / name)) keep_file(lists / name, kept / name);

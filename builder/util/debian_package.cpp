@@ -1,9 +1,13 @@
 #include "util/debian_package.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <exception>
 #include <optional>
 
 #include "util/archive_handle.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/io.h"
 #include "util/size.h"
 
@@ -51,7 +55,121 @@ std::string read_control_archive(const fs::path& package) {
   return *std::move(content);
 }
 
+constexpr std::size_t kBlock = 1 << 18;
+constexpr std::string_view kMagic = "!<arch>\n";
+constexpr std::size_t kHeaderSize = 60;
+
+/// The header of a member of an ar archive: name, time, owner, group, mode, size, end.
+std::string ar_header(std::string_view name, std::uint64_t size) {
+  return fmt::format("{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", name, 0, 0, 0, 100644, size);
+}
+
+/// An ar archive being written, member by member; the length of a member may be known at its end only.
+class ArWriter {
+ public:
+  explicit ArWriter(const fs::path& path) : file_(io::create_exclusive(path, 0644)) { put(kMagic); }
+
+  void begin(const std::string& name) {
+    name_ = name;
+    header_at_ = size_;
+    put(std::string(kHeaderSize, ' '));
+  }
+  void put(std::string_view bytes) {
+    io::write_all_at(file_, bytes, size_);
+    size_ += bytes.size();
+  }
+  void end() {
+    io::write_all_at(file_, ar_header(name_, size_ - header_at_ - kHeaderSize), header_at_);
+    if (size_ % 2 != 0) put("\n");  // members begin at even places
+  }
+
+ private:
+  io::File file_;
+  std::uint64_t size_ = 0;
+  std::uint64_t header_at_ = 0;
+  std::string name_;
+};
+
+/// Reads the member at hand piece by piece.
+class MemberBytes {
+ public:
+  MemberBytes(archive* reader, const fs::path& package) : reader_(reader), package_(package) {}
+
+  /// Empty at the end.
+  std::string_view next() {
+    check_interrupt();
+    const la_ssize_t size = archive_read_data(reader_, buffer_.data(), buffer_.size());
+    if (size < 0) throw no_package(package_, "it is cut off or damaged");
+    return {buffer_.data(), static_cast<std::size_t>(size)};
+  }
+
+  /// For libarchive, which exceptions must not pass.
+  static la_ssize_t read(archive* inner, void* self, const void** buffer) noexcept {
+    auto* bytes = static_cast<MemberBytes*>(self);
+    try {
+      const std::string_view piece = bytes->next();
+      *buffer = piece.data();
+      return static_cast<la_ssize_t>(piece.size());
+    } catch (...) {
+      bytes->failure_ = std::current_exception();
+      archive_set_error(inner, EIO, "read error");
+      return ARCHIVE_FATAL;
+    }
+  }
+  void rethrow() const {
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+ private:
+  archive* reader_;
+  const fs::path& package_;
+  std::string buffer_ = std::string(kBlock, '\0');
+  std::exception_ptr failure_;
+};
+
+/// Writes the member at hand as what it is without its compression.
+void put_opened(archive* reader, const fs::path& package, ArWriter& writer) {
+  MemberBytes packed(reader, package);
+  const ArchiveReader inner(archive_read_new());
+  archive_read_support_format_raw(inner.get());
+  archive_read_support_filter_gzip(inner.get());
+  archive_read_support_filter_bzip2(inner.get());
+  archive_read_support_filter_xz(inner.get());
+  archive_read_support_filter_zstd(inner.get());
+  archive_entry* entry = nullptr;
+  const bool is_open = archive_read_open(inner.get(), &packed, nullptr, &MemberBytes::read, nullptr) == ARCHIVE_OK &&
+                       archive_read_next_header(inner.get(), &entry) == ARCHIVE_OK;
+  packed.rethrow();
+  if (!is_open) throw no_package(package, "it is cut off or damaged");
+  MemberBytes plain(inner.get(), package);
+  for (std::string_view piece = plain.next(); !piece.empty(); piece = plain.next()) writer.put(piece);
+  packed.rethrow();
+}
+
 }  // namespace
+
+void open_package(const fs::path& package, const fs::path& target) {
+  const ArchiveReader reader(archive_read_new());
+  archive_read_support_format_ar(reader.get());
+  (void)io::open_for_reading(package);  // says why it can't be read
+  if (archive_read_open_filename(reader.get(), package.c_str(), kBlock) != ARCHIVE_OK) throw no_package(package, "it is cut off or damaged");
+  ArWriter writer(target);
+  archive_entry* entry = nullptr;
+  while (archive_read_next_header(reader.get(), &entry) == ARCHIVE_OK) {
+    const std::string name = archive_entry_pathname(entry);
+    const bool is_data = name.starts_with("data.tar");
+    writer.begin(is_data ? "data.tar" : name);
+    if (is_data) {
+      put_opened(reader.get(), package, writer);
+    } else {
+      MemberBytes bytes(reader.get(), package);
+      for (std::string_view piece = bytes.next(); !piece.empty(); piece = bytes.next()) writer.put(piece);
+    }
+    writer.end();
+    if (is_data) return;  // what may follow is not dpkg's
+  }
+  throw no_package(package, "it has no data part");
+}
 
 std::string read_package_control(const fs::path& package) {
   const std::string packed = read_control_archive(package);

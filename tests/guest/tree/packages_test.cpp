@@ -148,6 +148,17 @@ TEST_F(Packages, AreUpgradedByTheLock) {
   EXPECT_EQ(guest_->read_file("/usr/share/beta/version"), "2.0\n");
 }
 
+TEST_F(Packages, AreTakenFromTheirFileAgainWhenTheOpenedOneIsDamaged) {
+  const PackageLock lock = lock_of(kAlpha);
+  install_packages(*guest_, kAlpha, lock, context_, status_);
+  for (const auto& entry : fs::directory_iterator(context_.package_cache / "opened")) {
+    io::write_all_at(io::open_for_update(entry.path()), "damaged", 100);
+  }
+  const std::unique_ptr<Guest> other = fresh("other");
+  install_packages(*other, kAlpha, lock, context_, status_);
+  EXPECT_EQ(other->read_file("/usr/share/beta/version"), "1.0\n");
+}
+
 TEST_F(Packages, AreRemovedWhetherInstalledOrNot) {
   apply(*guest_, kAlpha, context_, status_);
   const PackagesStep step{.install = {"gamma"}, .remove = {"alpha", "unattended-upgrades", "gcc"}};
@@ -201,6 +212,7 @@ TEST_F(Packages, AFileThatIsMissingOrDamagedIsRefused) {
   const std::string message = "package file 'beta_1.0_amd64.deb': is not in the cache, or damaged there\n"
                               "hint: build once with a network and without --locked, or import a bundle that has it";
   const fs::path kept = context_.package_cache / "packages" / (lock[1].sha256 + ".deb");
+  io::remove_tree(context_.package_cache / "opened");
   io::write_all_at(io::open_for_update(kept), "damaged", 100);
   EXPECT_EQ(complaint(kAlpha, lock), message);
   io::remove_file(kept);

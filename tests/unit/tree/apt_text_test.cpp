@@ -77,14 +77,14 @@ TEST(Simulation, TellsWhatWouldBeInstalled) {
 
 TEST(IndexParagraph, IsTheControlFileAndWhereThePackageIs) {
   const LockedPackage package{.name = "a", .version = "2", .architecture = "all", .file = "a_2_all.deb", .sha256 = kDigest, .size = 7};
-  EXPECT_EQ(index_paragraph(package, "Package: a\nVersion: 2\nArchitecture: all\n"),
+  EXPECT_EQ(index_paragraph(package, "Package: a\nVersion: 2\nArchitecture: all\n", 7, kDigest),
             "Package: a\nVersion: 2\nArchitecture: all\nFilename: ./a_2_all.deb\nSize: 7\nSHA256: " + kDigest + "\n\n");
 }
 
 TEST(IndexParagraph, IsRefusedForAnotherPackage) {
   const LockedPackage package{.name = "a", .version = "2", .architecture = "all", .file = "a_2_all.deb", .sha256 = kDigest, .size = 7};
   try {
-    (void)index_paragraph(package, "Package: a\nVersion: 3\nArchitecture: all\n");
+    (void)index_paragraph(package, "Package: a\nVersion: 3\nArchitecture: all\n", 7, kDigest);
     FAIL() << "was accepted";
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "package file 'a_2_all.deb': holds 'a 3 all', not 'a 2 all' as the lock says");

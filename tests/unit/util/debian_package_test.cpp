@@ -34,6 +34,35 @@ TEST_F(DebianPackage, GivesItsControlFileWhateverItsCompression) {
   for (const char* compression : {"xz", "gzip", "zstd", "none"}) EXPECT_EQ(read_package_control(build(compression)), kControl) << compression;
 }
 
+TEST_F(DebianPackage, IsTheSameWhenOpened) {
+  io::make_directories(folder_.path() / "tree/usr/share/alpha", 0755);
+  io::write_file(folder_.path() / "tree/usr/share/alpha/text", std::string(100'001, 'x'), 0644);
+  SystemCommandRunner runner;
+  for (const char* compression : {"xz", "gzip", "zstd", "none"}) {
+    const fs::path file = build(compression);
+    const fs::path opened = folder_.path() / "opened.deb";
+    fs::remove(opened);
+    open_package(file, opened);
+    const auto output = [&](const char* what, const fs::path& of) {
+      return run_checked(runner, {.program = "dpkg-deb", .arguments = {what, of.native()}}).out;
+    };
+    EXPECT_EQ(output("--fsys-tarfile", opened), output("--fsys-tarfile", file)) << compression;
+    EXPECT_EQ(output("--ctrl-tarfile", opened), output("--ctrl-tarfile", file)) << compression;
+    EXPECT_EQ(run_checked(runner, {.program = "ar", .arguments = {"t", opened.native()}}).out.substr(0, 14), "debian-binary\n");
+    EXPECT_GT(fs::file_size(opened), 100'000U);
+  }
+}
+
+TEST_F(DebianPackage, IsNotOpenedWhenItIsDamagedOrHasNoData) {
+  const fs::path file = build("xz");
+  const fs::path opened = folder_.path() / "opened.deb";
+  fs::resize_file(file, fs::file_size(file) - 20);
+  EXPECT_EQ(complaint_of([&] { open_package(file, opened); }), file.native() + ": is no Debian package: it is cut off or damaged");
+  fs::remove(opened);
+  io::write_file(file, "!<arch>\n", 0644);
+  EXPECT_EQ(complaint_of([&] { open_package(file, opened); }), file.native() + ": is no Debian package: it has no data part");
+}
+
 TEST_F(DebianPackage, IsRefusedWhenCut) {
   const fs::path file = build("xz");
   fs::resize_file(file, 150);
