@@ -6,6 +6,7 @@
 
 #include "build/image_tree.h"
 #include "build/last_build.h"
+#include "build/locked_plan.h"
 #include "build/manifest.h"
 #include "build/outputs.h"
 #include "image/assemble.h"
@@ -198,7 +199,7 @@ BuiltImage make_image(const Build& build) {
 }  // namespace
 
 BuiltImage build_image(const Plan& plan, const Cache& cache, const BuildOptions& options, CommandRunner& runner, Status& status) {
-  const Base base = provide_base(plan.base, cache, options.base, runner, status);
+  const Base base = provide_base_of(plan, cache, options.base, runner, status);
   const Build build = {plan, cache, options, runner, status, base, plan_digest(plan, base.digest)};
   io::make_directories(plan.output, 0755);
   std::vector<std::unique_ptr<io::FileLock>> locks;  // of all roles of the image, in the order of their names: no deadlock

@@ -7,6 +7,7 @@
 #include "build/base_supply.h"
 #include "build/cache.h"
 #include "build/plan.h"
+#include "tree/guest.h"
 #include "util/command.h"
 #include "util/host.h"
 #include "util/status.h"
@@ -18,6 +19,7 @@ struct BuildOptions {
   enum class Rebuild { no, yes } rebuild = Rebuild::no;  ///< even if an intact image of this plan is there
   std::string proxy = {};                                ///< for packages; empty: none
   TreeBackend backend = TreeBackend::native;             ///< where the steps run
+  GuestCommand::Network network = GuestCommand::Network::yes;  ///< no: packages come from the cache alone
   /// Role whose image of the same plan in the same folder is taken, though this role has one too; empty: any will do.
   std::string same_as = {};
 };

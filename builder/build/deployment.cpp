@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "build/locked_plan.h"
 #include "util/worker.h"
 
 namespace imgbuild {
@@ -55,7 +56,7 @@ void provide_bases(const std::vector<Plan>& plans, const Cache& cache, const Bui
                    Status& status) {
   std::set<std::string> provided;
   for (const Plan& plan : plans) {
-    if (provided.insert(plan.base).second) (void)provide_base(plan.base, cache, options.base, runner, status);
+    if (provided.insert(plan.base).second) (void)provide_base_of(plan, cache, options.base, runner, status);
   }
 }
 

@@ -85,9 +85,11 @@ void ImageTree::run_steps() {
 }
 
 void ImageTree::apply_step(Guest& guest, std::size_t index) {
-  const StepContext context = {.package_cache = request_.cache.packages(), .work = work_, .proxy = request_.options.proxy,
-                               .stand_ins = grub_stand_ins(request_.base.layout)};
-  const Step& step = request_.plan.steps[index].step;
+  StepContext context = {.package_cache = request_.cache.packages(), .work = work_, .proxy = request_.options.proxy,
+                         .stand_ins = grub_stand_ins(request_.base.layout), .network = request_.options.network};
+  const PlannedStep& planned = request_.plan.steps[index];
+  if (planned.lock) context.lock = &*planned.lock;
+  const Step& step = planned.step;
   try {
     apply(guest, step, context, status_);
   } catch (Error& error) {

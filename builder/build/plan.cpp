@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "build/locked_plan.h"
 #include "image/format.h"
 #include "recipe/read.h"
 #include "util/digest.h"
@@ -116,6 +117,14 @@ std::string planned_base(const Recipe& recipe, const Environment& environment, c
   return fs::absolute(*options.base).lexically_normal().native();
 }
 
+void use_lock(Plan& plan, const PlanOptions& options) {
+  const fs::path file = lock_path(plan.environment.file);
+  if (const std::optional<LockFile> lock = read_lock_file(file)) return pin(plan, *lock, file);
+  if (options.lock != PlanOptions::Lock::required) return;
+  throw Error(ExitCode::bad_input, "{}: there is no lock", file.native())
+      .set_hint(fmt::format("imgbuild lock --env {}", plan.environment.file.native()));
+}
+
 }  // namespace
 
 Plan make_plan(const Project& project, const fs::path& environment_file, const PlanOptions& options) {
@@ -133,6 +142,7 @@ Plan make_plan(const Project& project, const fs::path& environment_file, const P
   plan.output = options.output_root / environment.deployment;
   plan.recipe = std::move(recipe);
   plan.environment = std::move(environment);
+  if (options.lock != PlanOptions::Lock::ignored) use_lock(plan, options);
   return plan;
 }
 

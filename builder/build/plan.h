@@ -10,6 +10,7 @@
 #include "recipe/project.h"
 #include "recipe/recipe.h"
 #include "recipe/resolve.h"
+#include "tree/package_lock.h"
 
 namespace imgbuild {
 
@@ -17,7 +18,8 @@ namespace imgbuild {
 struct PlannedStep {
   Step step;
   std::vector<StepInput> inputs;
-  std::string digest;  ///< of both
+  std::string digest;  ///< of both, and of the lock
+  std::optional<PackageLock> lock = {};  ///< of a packages step: exactly what it installs; none: what apt chooses then
 };
 
 /// A machine that gets a seed, with the values of its role's settings.
@@ -31,6 +33,7 @@ struct Plan {
   Recipe recipe;
   Environment environment;
   std::string base;                     ///< name of a base or path of a local disk image
+  std::string base_digest = {};         ///< the lock's; empty: any base of that name
   std::vector<PlannedStep> steps;
   std::vector<std::string> roles;       ///< all roles of the project whose image this is; sorted
   std::vector<PlannedMachine> machines;  ///< in the environment file's order; external ones are left out
@@ -46,6 +49,8 @@ struct PlanOptions {
   std::vector<std::string> formats;     ///< empty: the recipe's
   std::optional<std::string> base;      ///< over the environment's and the recipe's
   std::filesystem::path output_root;    ///< the deployment's folder is made below it
+  /// The lock file beside the environment file: not looked at, used if it is there, or needed.
+  enum class Lock { ignored, used, required } lock = Lock::ignored;
 };
 
 /// The plans of all roles of which a machine is ours (with options.machine: of that machine's role), in the environment

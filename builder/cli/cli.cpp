@@ -79,6 +79,7 @@ int run_command_line(int argc, char** argv) {
   add_doctor_command(app, session);
   add_peers_command(app, session);
   add_ops_command(app, session);
+  add_lock_command(app, session);
   try {
     app.parse(argc, argv);
     return static_cast<int>(ExitCode::done);

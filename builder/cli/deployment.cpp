@@ -3,6 +3,7 @@
 
 #include "build/deployment.h"
 #include "build/host_needs.h"
+#include "build/locked_plan.h"
 #include "build/seeds.h"
 #include "build/unprivileged.h"
 #include "cli/commands.h"
@@ -20,6 +21,7 @@ struct DeploymentOptions {
   BuildOptions build;
   bool dry_run = false;
   bool rebuild = false;
+  bool locked = false;
 };
 
 void print_plan(Session& session, const Project& project, const std::vector<Plan>& plans) {
@@ -91,6 +93,7 @@ void run(Session& session, DeploymentOptions options) {
   options.plan.output_root = output_root_or_default(project, options.plan.output_root);
   const std::vector<Plan> plans = make_plans(project, options.environment, options.plan);
   check_seeds(project, plans);
+  if (options.locked) require_everything_here(plans, find_cache());
   if (options.dry_run) return print_plan(session, project, plans);
   const std::vector<BuiltImage> images = build(session, plans, options.build);
   const std::vector<fs::path> seeds = write_seeds(project, plans, session.status());
@@ -107,8 +110,11 @@ void add_deployment_command(CLI::App& app, Session& session) {
   add_base_options(*command, options->build.base);
   command->add_option("--base", options->plan.base, "Base, in place of the environment's or recipes'");
   command->add_flag("--rebuild", options->rebuild, "Build again, with the packages of now, though nothing changed");
+  command->add_flag("--locked", options->locked, "Only base and packages of the lock file, from the cache: no network");
   command->add_flag("--dry-run", options->dry_run, "Print the plan; touch nothing");
   command->callback([options, &session] {
+    options->plan.lock = options->locked ? PlanOptions::Lock::required : PlanOptions::Lock::used;
+    if (options->locked) options->build.network = GuestCommand::Network::no;
     options->build.rebuild = options->rebuild ? BuildOptions::Rebuild::yes : BuildOptions::Rebuild::no;
     run(session, *options);
   });

@@ -60,6 +60,7 @@ void add_explain_command(CLI::App& app, Session& session) {
   command->add_option("role", options->plan.role, "Name of a recipe: recipes/ROLE.yml")->required();
   add_deployment_options(*command, options->environment, options->plan.output_root);
   command->add_option("--base", options->plan.base, "Base, in place of the environment's or recipe's");
+  options->plan.lock = PlanOptions::Lock::used;
   command->callback([options, &session] { run(session, *options); });
 }
 

@@ -2,6 +2,7 @@
 
 #include "build/builder.h"
 #include "build/host_needs.h"
+#include "build/locked_plan.h"
 #include "build/seeds.h"
 #include "build/unprivileged.h"
 #include "cli/commands.h"
@@ -18,6 +19,7 @@ struct RecipeOptions {
   BuildOptions build;
   bool dry_run = false;
   bool rebuild = false;
+  bool locked = false;
 };
 
 void print_plan(Session& session, const Project& project, const Plan& plan) {
@@ -47,6 +49,7 @@ void run(Session& session, RecipeOptions options) {
   options.plan.output_root = output_root_or_default(project, options.plan.output_root);
   const Plan plan = make_plan(project, options.environment, options.plan);
   check_seeds(project, {plan});
+  if (options.locked) require_everything_here({plan}, find_cache());
   if (options.dry_run) return print_plan(session, project, plan);
   options.build.backend = require_host({plan}, 1, find_cache(), session.runner(), session.status());
   options.build.proxy = options.build.base.fetch.proxy;
@@ -71,8 +74,11 @@ void add_recipe_command(CLI::App& app, Session& session) {
   add_base_options(*command, options->build.base);
   command->add_option("--base", options->plan.base, "Base, in place of the environment's or recipe's");
   command->add_flag("--rebuild", options->rebuild, "Build again, with the packages of now, though nothing changed");
+  command->add_flag("--locked", options->locked, "Only base and packages of the lock file, from the cache: no network");
   command->add_flag("--dry-run", options->dry_run, "Print the plan; touch nothing");
   command->callback([options, &session] {
+    options->plan.lock = options->locked ? PlanOptions::Lock::required : PlanOptions::Lock::used;
+    if (options->locked) options->build.network = GuestCommand::Network::no;
     options->build.rebuild = options->rebuild ? BuildOptions::Rebuild::yes : BuildOptions::Rebuild::no;
     run(session, *options);
   });
