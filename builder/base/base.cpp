@@ -141,6 +141,16 @@ Base save_base(const fs::path& bases, const NewBase& made) {
   return base;
 }
 
+Base adopt_base(const fs::path& bases, const fs::path& folder) {
+  Base base = base_from_json(io::read_file(folder / "base.json", 4_MiB), folder);
+  if (!has_good_content(base)) throw Error(ExitCode::verification_failed, "{}: its files are not those of its record", folder.native());
+  const io::TemporaryDirectory work(bases, "base");
+  io::rename(folder, work.path() / "new");
+  base.folder = bases / folder_name(base);
+  put_in_place(bases, work.path() / "new", base);
+  return base;
+}
+
 OsRelease parse_os_release(const std::string& text, const std::string& origin) {
   OsRelease release;
   const std::array<std::pair<std::string, std::string*>, 3> wanted = {

@@ -54,6 +54,10 @@ enum class BaseCheck {
 /// Throws Error (verification failed) if it is damaged; 'folder' is where it was found.
 [[nodiscard]] Base base_from_json(const std::string& text, const std::filesystem::path& folder);
 
+/// Takes a folder with the three files of a base into the cache, as save_base does, which empties it. Throws Error (verification
+/// failed) if it is no whole base.
+Base adopt_base(const std::filesystem::path& bases, const std::filesystem::path& folder);
+
 /// What a base is saved from.
 struct NewBase {
   Base base;                   ///< digests and folder are filled in

@@ -80,6 +80,7 @@ int run_command_line(int argc, char** argv) {
   add_peers_command(app, session);
   add_ops_command(app, session);
   add_lock_command(app, session);
+  add_bundle_command(app, session);
   try {
     app.parse(argc, argv);
     return static_cast<int>(ExitCode::done);

@@ -15,6 +15,7 @@ void add_boot_command(CLI::App& app, Session& session);
 void add_doctor_command(CLI::App& app, Session& session);
 void add_ops_command(CLI::App& app, Session& session);
 void add_lock_command(CLI::App& app, Session& session);
+void add_bundle_command(CLI::App& app, Session& session);
 void add_explain_command(CLI::App& app, Session& session);
 void add_cache_command(CLI::App& app, Session& session);
 void add_peers_command(CLI::App& app, Session& session);

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "recipe/environment.h"
 #include "recipe/project.h"
@@ -14,6 +15,9 @@ namespace imgbuild {
 /// it goes to 'problems'; the recipe can be used if there are none. Throws Error (bad input) for a role
 /// without recipe.
 [[nodiscard]] Recipe read_recipe(const Project& project, const std::string& role, Problems& problems);
+
+/// The files that the recipe of 'role' is read from: its own, and all that it includes. The recipe is one without problems.
+[[nodiscard]] std::vector<std::filesystem::path> recipe_files(const Project& project, const std::string& role);
 
 /// The environment in 'file'. The recipes of its roles are read too, for what their settings may be; what is
 /// wrong with those is noted as well. The environment can be used if there are no problems. Throws Error (bad

@@ -24,10 +24,14 @@ class RecipeReader {
  public:
   RecipeReader(const Project& project, Problems& problems) : project_(project), problems_(problems) {}
 
+  /// All files read so far.
+  [[nodiscard]] const std::vector<fs::path>& files() const { return files_; }
+
   Recipe read(const std::string& role) {
     recipe_.role = role;
     recipe_.file = project_.recipes() / (role + ".yml");
     FileProblems problems(display_path(project_, recipe_.file), problems_);
+    files_.push_back(recipe_.file);
     open_files_.push_back(fs::canonical(recipe_.file));
     const std::optional<Node> root = read_document(recipe_.file, problems);
     if (!root) return std::move(recipe_);
@@ -129,6 +133,7 @@ class RecipeReader {
     if (std::find(open_files_.begin(), open_files_.end(), file) != open_files_.end())
       return shown(name) + " includes itself";
     if (!included_files_.insert(file).second) return shown(name) + " is included already";
+    files_.push_back(includer.parent_path() / path);
     FileProblems problems(display_path(project_, file), problems_);
     const std::optional<Node> root = read_document(file, problems);
     if (!root) return {};
@@ -190,6 +195,7 @@ class RecipeReader {
   std::map<std::string, SettingDeclaration> settings_;
   std::vector<fs::path> open_files_;  ///< the recipe, and what was included on the way to where we are
   std::set<fs::path> included_files_;
+  std::vector<fs::path> files_;
 };
 
 }  // namespace
@@ -204,6 +210,13 @@ Recipe read_recipe(const Project& project, const std::string& role, Problems& pr
         .set_hint("known roles: " + listed(roles));
   }
   return RecipeReader(project, problems).read(role);
+}
+
+std::vector<fs::path> recipe_files(const Project& project, const std::string& role) {
+  Problems ignored;  // there are none, our caller says
+  RecipeReader reader(project, ignored);
+  (void)reader.read(role);
+  return reader.files();
 }
 
 }  // namespace imgbuild
