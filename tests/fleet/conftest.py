@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS), str(TESTS / "peers")]  # which has makers of bad certificates and packages
 
 from deployment import Deployment
 
@@ -17,3 +18,11 @@ def fleet(tmp_path_factory):
         yield deployment
     finally:
         deployment.stop()
+
+
+@pytest.fixture(scope="session")
+def exchanged(fleet):
+    """The fleet, each machine with the packages of those that it must know."""
+    result = fleet.exchange()
+    assert result.returncode == 0, result.stdout + result.stderr
+    return fleet

@@ -1,16 +1,19 @@
 """Four machines of one environment file, each in a QEMU of its own, on a private network."""
+import contextlib
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import imgbuild_program as imgbuild
 
 DOMAIN = imgbuild.DOMAIN
-ADDRESSES = {"prod-s1": "192.168.50.4", "prod-s2": "192.168.50.5", "prod-a1": "192.168.50.6", "prod-a2": "192.168.50.7"}
+ADDRESSES = {"prod-s1": "192.168.50.4", "prod-s2": "192.168.50.5", "prod-a1": "192.168.50.11", "prod-a2": "192.168.50.12"}
 WEB = ("prod-s1", "prod-s2")
 AUTHORITIES = ("prod-a1", "prod-a2")
 STRANGER = "192.168.50.99"  # in the network, but no machine of the deployment
@@ -31,8 +34,8 @@ network:
 machines:
   - {{name: prod-s1, role: web-master, private_ip: 192.168.50.4, memory: 1 GiB, cpus: 1}}
   - {{name: prod-s2, role: web-slave, private_ip: 192.168.50.5, memory: 1 GiB, cpus: 1}}
-  - {{name: prod-a1, role: authority, private_ip: 192.168.50.6, director: true, memory: 1 GiB, cpus: 1}}
-  - {{name: prod-a2, role: authority, private_ip: 192.168.50.7, memory: 1 GiB, cpus: 1}}
+  - {{name: prod-a1, role: authority, private_ip: 192.168.50.11, director: true, memory: 1 GiB, cpus: 1}}
+  - {{name: prod-a2, role: authority, private_ip: 192.168.50.12, memory: 1 GiB, cpus: 1}}
 """)
     return path
 
@@ -77,21 +80,21 @@ class Machine:
         self.process.wait(60)
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(20)  # a clean shutdown takes longer, and nobody needs it any more
-            except subprocess.TimeoutExpired:
-                for pid, _ in imgbuild.children_of(self.process.pid):
-                    os.kill(pid, signal.SIGKILL)
-                self.process.wait(30)
+        """Not with a clean shutdown, which takes long and nobody needs any more."""
+        self.process.terminate()
+        for pid, _ in imgbuild.children_of(self.process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(60)
 
     def ssh_command(self, command):
-        return ["ssh", "-F", str(self.deployment.ssh_config), "-o", "ConnectTimeout=30", self.name, command]
+        """On a connection that all commands share: a handshake takes an emulated machine seconds."""
+        shared = ["-o", "ControlMaster=auto", "-o", "ControlPersist=600", "-o", f"ControlPath={self.deployment.sockets}/%C"]
+        return ["ssh", "-F", str(self.deployment.ssh_config), *shared, "-o", "ConnectTimeout=60", self.name, command]
 
-    def ssh(self, command, input=None, check=True, timeout=300):
+    def ssh(self, command, input=None, check=True, timeout=300, text=True):
         result = subprocess.run(self.ssh_command(command), input=input, stdin=None if input is not None else subprocess.DEVNULL,
-                                capture_output=True, text=True, timeout=timeout)
+                                capture_output=True, text=text, timeout=timeout)
         if check:
             assert result.returncode == 0, f"{self.name}: {command}\n{result.stdout}\n{result.stderr}"
         return result
@@ -99,6 +102,13 @@ class Machine:
     def python(self, script, *arguments, timeout=300):
         """Runs a Python script as root in the machine; its output."""
         return self.ssh("sudo python3 - " + " ".join(map(str, arguments)), input=script, timeout=timeout).stdout
+
+    def runtime(self, script, timeout=300):
+        """The same with the modules of the appliance's runtime, its host, environment and role."""
+        begin = ("import json, sys; sys.path.insert(0, '/usr/lib/appliance'); sys.dont_write_bytecode = True\n"
+                 "from appliance import apply, peers, peer_package\nfrom appliance.host import Host\n"
+                 "host = Host(); environment, role = apply.load(host)\n")
+        return self.python(begin + script, timeout=timeout)
 
     def status(self):
         return json.loads(self.ssh("sudo appliance status --json", check=False).stdout)
@@ -116,6 +126,7 @@ class Deployment:
         self.output = self.folder / "output"
         self.vault = self.folder / "prod.vault"
         self.ssh_config = self.folder / "ssh_config"
+        self.sockets = tempfile.mkdtemp(prefix="ssh-")  # short: the path of a socket has at most 107 characters
         self.built = imgbuild.run_ok("deployment", "--env", self.environment, "-o", self.output, timeout=1800)
         self.machines = {name: Machine(self, name) for name in ADDRESSES}
 
@@ -146,8 +157,18 @@ class Deployment:
 
     def stop(self):
         for machine in self.machines.values():
-            if hasattr(machine, "process"):
+            if hasattr(machine, "process") and machine.process.poll() is None:
                 machine.stop()
+        for socket in pathlib.Path(self.sockets).iterdir():
+            subprocess.run(["ssh", "-F", "none", "-o", f"ControlPath={socket}", "-O", "exit", "ended"], capture_output=True)
+        shutil.rmtree(self.sockets)
+
+    def exchange(self):
+        """All packages, each fingerprint read from the vault, as two people would read it to each other."""
+        folders = {name: self.vault / ("shared/web" if name in WEB else f"machines/{name}") for name in ADDRESSES}
+        listed = self.folder / "fingerprints"
+        listed.write_text("".join(f"{name} {fingerprint(folder / 'tls.crt')}\n" for name, folder in folders.items()))
+        return self.imgbuild("peers", "exchange", "--yes", "--fingerprints", listed, "--ssh-config", self.ssh_config)
 
 
 def wait_for(condition, seconds, what):

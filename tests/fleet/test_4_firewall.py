@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deployment import ADDRESSES, AUTHORITIES, STRANGER, WEB
+from deployment import ADDRESSES, STRANGER, WEB
 
 # The matrix as it must be, written down here a second time (the ports that services of an election use).
 OPEN = {("web", "web"): {22, 80, 443, 5432, 11211}, ("authority", "web"): {80, 443, 14453}, ("stranger", "web"): {80, 443},
