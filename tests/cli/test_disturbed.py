@@ -128,10 +128,11 @@ def is_running(pid):
 def interrupt(process, is_at_work, number=signal.SIGINT):
     """Signals it once that holds; returns what it had said, and what of its children is still there."""
     deadline = time.monotonic() + 240
-    while not is_at_work() and process.poll() is None and time.monotonic() < deadline:
+    # Asked once: a program that was seen may have ended by the next look, with another of the same work in its place.
+    while not (seen := is_at_work()) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     children = imgbuild.children_of(process.pid)
-    assert process.poll() is None and is_at_work(), process.communicate()[1]
+    assert seen and process.poll() is None, process.communicate()[1]
     process.send_signal(number)
     out, errors = process.communicate(timeout=90)
     assert (process.returncode, out) == (128 + number, ""), errors
