@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/base.h"
+#include "build/layer_key.h"
 #include "build/layer_store.h"
 #include "util/digest.h"
 #include "util/error.h"
@@ -76,10 +77,13 @@ std::string_view to_string(Kind kind) {
 std::vector<CacheItem> list_cache(const Cache& cache) {
   std::vector<CacheItem> items;
   if (!fs::exists(cache.root)) return items;
+  const LayerStore store(cache.layers());
   for (const Base& base : list_bases(cache.bases())) {
-    items.push_back({.kind = Kind::base, .name = base.name, .bytes = bytes_on_disk(base.folder), .used = base.made, .path = base.folder});
+    const std::optional<Layer> unpacked = store.record(base_layer_key(base));
+    items.push_back({.kind = Kind::base, .name = base.name, .bytes = bytes_on_disk(base.folder),
+                     .used = unpacked ? std::max(base.made, unpacked->used) : base.made, .path = base.folder});
   }
-  for (const Layer& layer : LayerStore(cache.layers()).list()) {
+  for (const Layer& layer : store.list()) {
     items.push_back({.kind = Kind::layer, .name = layer.step, .bytes = layer.bytes, .used = layer.used, .path = layer.folder});
   }
   add_files(package_files(cache), Kind::package, items);
@@ -90,20 +94,21 @@ std::vector<CacheItem> list_cache(const Cache& cache) {
 }
 
 std::vector<CacheItem> prune_cache(const Cache& cache, std::chrono::sys_seconds before, Status& status) {
-  const std::set<fs::path> superseded = superseded_bases(cache);
-  std::vector<CacheItem> gone;
-  std::vector<Layer> layers;
-  for (const Layer& layer : LayerStore(cache.layers()).list()) {
-    if (layer.used < before) layers.push_back(layer);
-  }
+  // Builds hold this one while they read the base and packages too.
+  const LayerStore store(cache.layers());
+  const io::FileLock unused = store.lock_to_remove(status);
   const io::FileLock bases(cache.bases() / ".lock", [&] { status.note("another imgbuild makes a base; waiting"); });
+  const std::set<fs::path> superseded = superseded_bases(cache);
+  std::vector<Layer> layers = store.list();
+  std::erase_if(layers, [&](const Layer& layer) { return layer.used >= before; });
+  std::vector<CacheItem> gone;
   for (const CacheItem& item : list_cache(cache)) {
     check_interrupt();
     if (item.used >= before && !superseded.contains(item.path)) continue;
     if (item.kind != Kind::layer) io::remove_tree(item.path);
     gone.push_back(item);
   }
-  LayerStore(cache.layers()).remove(layers, status);
+  store.remove(layers);
   return gone;
 }
 

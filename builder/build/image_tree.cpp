@@ -57,12 +57,16 @@ void make_like(const fs::path& below, const fs::path& upper) {
 
 ImageTree::ImageTree(const TreeRequest& request, const fs::path& work, Status& status)
     : request_(request), work_(work), tree_(work / "tree"), status_(status), store_(request.cache.layers()) {
-  if (request.options.backend != TreeBackend::libguestfs && can_mount_overlay(request.cache.layers())) {
+  store_.sweep();
+  lock_.emplace(store_.lock_for_use(status_));
+  const bool is_native = request.options.backend != TreeBackend::libguestfs;
+  if (is_native && can_mount_overlay(request.cache.layers())) {
     stack_layers();
-  } else {
-    unpack();
-    run_steps();
+    return;
   }
+  if (is_native) status_.note(fmt::format("no overlay can be mounted in '{}', so every step runs", request.cache.layers().native()));
+  unpack();
+  run_steps();
 }
 
 std::unique_ptr<Guest> ImageTree::open() {
@@ -100,8 +104,6 @@ void ImageTree::apply_step(Guest& guest, std::size_t index) {
 void ImageTree::stack_layers() {
   enter_mount_namespace();
   io::make_directories(tree_, 0755);
-  store_.sweep();
-  lock_.emplace(store_.lock_for_use(status_));
   const bool anew = request_.options.rebuild == BuildOptions::Rebuild::yes;
   const auto provide = [&](const Layer& wanted, const LayerStore::Make& make) {
     return anew ? store_.make_anew(wanted, make, status_) : store_.find_or_make(wanted, make, status_);

@@ -117,7 +117,7 @@ std::vector<Layer> LayerStore::list() const {
 }
 
 io::FileLock LayerStore::lock_for_use(Status& status) const {
-  return {folder_ / ".lock", [&] { status.note("another imgbuild removes layers; waiting"); }, io::FileLock::Sharing::together};
+  return {folder_ / ".lock", [&] { status.note("another imgbuild prunes the cache; waiting"); }, io::FileLock::Sharing::together};
 }
 
 namespace {
@@ -139,17 +139,17 @@ struct InUse {};
 
 }  // namespace
 
-std::uint64_t LayerStore::remove(const std::vector<Layer>& layers, Status& status) const {
-  const io::FileLock lock(folder_ / ".lock", [&] { status.note("a build uses layers; waiting"); });
-  std::uint64_t bytes = 0;
+io::FileLock LayerStore::lock_to_remove(Status& status) const {
+  return {folder_ / ".lock", [&] { status.note("a build uses the cache; waiting"); }};
+}
+
+void LayerStore::remove(const std::vector<Layer>& layers) const {
   for (const Layer& layer : layers) {
     // The record first: without it what is left of a layer counts as absent.
     io::remove_file(layer.folder / "layer.json");
     io::remove_tree(layer.folder);
-    bytes += layer.bytes;
   }
   remove_leftovers(folder_);
-  return bytes;
 }
 
 void LayerStore::sweep() const {

@@ -17,7 +17,7 @@ namespace imgbuild {
 struct Layer {
   std::string key;      ///< digest of all that decides what is in it
   std::string parent;   ///< key of the layer below; empty: the base's tree itself
-  std::string step;     ///< for people: "overlay web"
+  std::string step;     ///< for people: "overlay: web"
   std::string content;  ///< digest_tree of what is in it
   std::uint64_t bytes = 0;
   std::int64_t newest = 0;  ///< time of its newest entry, seconds since 1970
@@ -39,9 +39,6 @@ struct Layer {
 class LayerStore {
  public:
   explicit LayerStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
-
-  /// The layer, read whole and found to be what was made; else nothing, and a damaged one is put aside and told to 'status'.
-  [[nodiscard]] std::optional<Layer> find(const std::string& key, Status& status) const;
 
   /// Reads the layer whole: true if it holds what was made.
   [[nodiscard]] static bool is_intact(const Layer& layer);
@@ -65,13 +62,18 @@ class LayerStore {
   /// Held by a build for as long as it uses layers, so that none goes from under it. Waits for who removes some.
   [[nodiscard]] io::FileLock lock_for_use(Status& status) const;
 
-  /// Removes these, and what dead builds left or was put aside. Waits until no build uses layers. Returns the bytes removed.
-  std::uint64_t remove(const std::vector<Layer>& layers, Status& status) const;
+  /// Held by who removes something of the cache. Waits until no build uses layers.
+  [[nodiscard]] io::FileLock lock_to_remove(Status& status) const;
+
+  /// Removes these, and what dead builds left or was put aside. Under lock_to_remove.
+  void remove(const std::vector<Layer>& layers) const;
 
   /// Removes what dead builds left and what was put aside, unless somebody uses layers now.
   void sweep() const;
 
  private:
+  /// The layer, read whole and found to be what was made; else nothing, and a damaged one is put aside and told to 'status'.
+  [[nodiscard]] std::optional<Layer> find(const std::string& key, Status& status) const;
   [[nodiscard]] std::filesystem::path place(const std::string& key) const { return folder_ / key.substr(0, 32); }
   [[nodiscard]] io::FileLock lock_to_make(const Layer& wanted, Status& status) const;
   [[nodiscard]] Layer make(const Layer& wanted, const Make& make) const;

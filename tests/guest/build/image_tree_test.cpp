@@ -126,7 +126,7 @@ TEST_F(Trees, MadeOfLayersEqualThoseMadeAtOnceAfterEachOfManyEdits) {
     ASSERT_THAT(difference(clean(), incremental()), testing::IsEmpty()) << "edit " << edit;
     if (edit % 500 == 0) {
       const LayerStore store(cache_.layers());
-      store.remove(store.list(), status_);
+      store.remove(store.list());
     }
   }
 }

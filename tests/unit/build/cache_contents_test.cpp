@@ -6,9 +6,11 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <future>
 #include <map>
 
 #include "base/base.h"
+#include "build/layer_key.h"
 #include "build/layer_store.h"
 #include "util/digest.h"
 #include "util/io.h"
@@ -78,6 +80,30 @@ TEST_F(CacheContents, LoseWhatIsUnusedAndBasesWithANewerOne) {
   const std::string stale = place("stale");
   EXPECT_THAT(names(prune_cache(cache_, now() - std::chrono::days(30), status_)), ElementsAre(base("old"), stale));
   EXPECT_THAT(names(list_cache(cache_)), ElementsAre(base("new"), place("fresh"), package_name(), "download disk.img"));
+}
+
+TEST_F(CacheContents, KeepABaseWhoseTreeIsUsed) {
+  for (const Base& base : list_bases(cache_.bases())) {
+    if (base.folder != bases_["new"]) continue;
+    SilentStatus silent;
+    (void)LayerStore(cache_.layers()).find_or_make({.key = base_layer_key(base), .step = "base"}, [](const fs::path&, const fs::path&) {}, silent);
+  }
+  (void)prune_cache(cache_, now() - std::chrono::days(30), status_);
+  EXPECT_TRUE(fs::exists(bases_["new"]));
+  EXPECT_FALSE(fs::exists(bases_["old"]));
+}
+
+TEST_F(CacheContents, StayWhileABuildUsesThem) {
+  std::optional<io::FileLock> build = LayerStore(cache_.layers()).lock_for_use(status_);
+  std::future<void> prune = std::async(std::launch::async, [&] {
+    SilentStatus silent;
+    (void)prune_cache(cache_, now() + 1h, silent);
+  });
+  EXPECT_EQ(prune.wait_for(300ms), std::future_status::timeout);
+  EXPECT_TRUE(fs::exists(bases_["new"]) && fs::exists(package()));
+  build.reset();
+  prune.get();
+  EXPECT_THAT(list_cache(cache_), IsEmpty());
 }
 
 TEST_F(CacheContents, CanAllBeRemoved) {

@@ -117,9 +117,9 @@ TEST_F(Explain, NamesTheBase) {
 }
 
 TEST_F(Explain, SaysThatALayerWentOrNeverWas) {
-  (void)LayerStore(cache_.layers()).remove(layers_named("overlay: web"), status_);
+  LayerStore(cache_.layers()).remove(layers_named("overlay: web"));
   EXPECT_THAT(explained(), ElementsAre("miss: its layer is no longer in the cache", "miss: it follows step 1", "miss: it follows step 1"));
-  (void)LayerStore(cache_.layers()).remove(layers_named("base"), status_);
+  LayerStore(cache_.layers()).remove(layers_named("base"));
   EXPECT_THAT(explained(), testing::Each("miss: the base's tree is no longer in the cache"));
   plan_.output = "/elsewhere";
   EXPECT_THAT(explained(), testing::Each("miss: the image was never made here"));

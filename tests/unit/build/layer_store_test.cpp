@@ -171,7 +171,7 @@ TEST_F(Layers, AreListedTheLastUsedFirstAndRemoved) {
   ASSERT_EQ(listed.size(), 2U);
   EXPECT_EQ(listed[0].key, a.key);
   EXPECT_EQ(listed[1].used.time_since_epoch().count(), 1'000'000);
-  EXPECT_EQ(store_.remove({listed[1]}, notes_), 1U);
+  store_.remove({listed[1]});
   EXPECT_TRUE(store_.record(a.key));
   EXPECT_FALSE(store_.record(b.key));
 }
