@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 
 from . import environment as environments
-from . import certificate, peers, postgres, progress, render, replication, roles
+from . import certificate, peers, postgres, progress, replication, roles
 from .errors import ApplianceError
 
 # Consequences that are still due. In /run, for after a power cut every service reads its files anew anyway.
@@ -34,6 +34,8 @@ def apply(host, moment, patience=0):
     Every new file is checked before the first is written. Throws ApplianceError; consequences still due are
     remembered for the next run.
     """
+    from . import render  # with the engine of templates, slow to load: who only asks needs none
+
     with lock(host, patience):
         environment, role = load(host)
         changes = certificate.ensure(host, environment) + _keep_private(host) + _make_users(host, role)
@@ -43,7 +45,7 @@ def apply(host, moment, patience=0):
         changes += renewed
         made = render.files(host, environment, role)
         due = _write_files(host, made, changes, [("reload", json.dumps("nginx.service"))] if renewed else [])
-        _remove_stale(host, role, made, changes)
+        _remove(host, render.stale(host, role, made), changes)
         _act(host, due, moment, changes)
         if role.databases and moment is Moment.running and replication.may_write(host, environment, role):
             changes += databases(host, environment, role)
@@ -138,8 +140,8 @@ def _write(host, file):
         host.write(file.path, file.content, file.mode, file.owner)
 
 
-def _remove_stale(host, role, made, changes):
-    for path in render.stale(host, role, made):
+def _remove(host, paths, changes):
+    for path in paths:
         host.remove(path)
         changes.append(f"removed {path}")
 

@@ -5,7 +5,6 @@ import os
 import re
 import stat
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 
 from . import apply, audit, mutual, peer_package, peers, x509
@@ -199,6 +198,8 @@ class Command:
 
     def _prove(self):
         """Asks each peer who we are, as its nginx will see us in earnest."""
+        from concurrent.futures import ThreadPoolExecutor  # needed here only, and slow to load
+
         installed = peers.installed(self.host)
         machines = {machine.name: machine for machine in self.environment.machines}
         with ThreadPoolExecutor(max_workers=8) as pool:

@@ -11,6 +11,7 @@ import yaml
 
 from . import values
 from .errors import ApplianceError
+from .strict_yaml import LOADER
 
 FOLDER = "/usr/lib/appliance"
 IMAGE = f"{FOLDER}/image.json"
@@ -38,8 +39,8 @@ def load(host, name):
     text = host.read_or_none(f"{FOLDER}/roles.d/{name}.yml")
     if text is None:
         raise ApplianceError(f"{FOLDER}/roles.d/{name}.yml: there is none: this image cannot be a '{name}'")
-    common = yaml.safe_load(host.read(f"{FOLDER}/common.yml"))
-    own = yaml.safe_load(text)
+    common = yaml.load(host.read(f"{FOLDER}/common.yml"), Loader=LOADER)
+    own = yaml.load(text, Loader=LOADER)
     sources = [common, *(_part(host, part) for part in own.get("include", [])), own]
     lists = {key: tuple(row for source in sources for row in source.get(key, [])) for key in LISTS}
     return Role(name=name, groups=common["groups"], **lists)
@@ -50,7 +51,7 @@ def _part(host, name):
     text = host.read_or_none(path)
     if text is None:
         raise ApplianceError(f"{path}: there is none: an overlay is missing in this image")
-    return yaml.safe_load(text)
+    return yaml.load(text, Loader=LOADER)
 
 
 def check_settings(role, environment, where):
