@@ -2,6 +2,7 @@
 
 #include "keys/vault_public.h"
 #include "peers/strict_json.h"
+#include "util/digest.h"
 #include "util/error.h"
 
 namespace imgbuild {
@@ -17,9 +18,19 @@ constexpr ByteSize kMaxOutput = 1_MiB;
 /// for a login; one that is off refuses at once or is waited for this long, at the same time as the others.
 const std::vector<std::string> kOptions = {
     "BatchMode=yes",     "StrictHostKeyChecking=yes", "ConnectTimeout=60",       "ServerAliveInterval=5",
-    "ServerAliveCountMax=12", "ClearAllForwardings=yes", "ForwardAgent=no",       "ControlMaster=no",
-    "ControlPath=none",  "PermitLocalCommand=no",     "UpdateHostKeys=no",       "VerifyHostKeyDNS=no",
+    "ServerAliveCountMax=12", "ClearAllForwardings=yes", "ForwardAgent=no",       "ControlMaster=auto",
+    "ControlPersist=30",  "PermitLocalCommand=no",     "UpdateHostKeys=no",       "VerifyHostKeyDNS=no",
     "LogLevel=ERROR"};
+
+/// A login costs a machine more than most commands, so those that follow one another share a connection (ControlPersist).
+/// Its socket is in our own folder, to which nobody else has access. The path of a socket is limited to 107 bytes, of which
+/// ssh itself needs 17 while it connects; where ours is longer each command logs in.
+std::string control_path(const fs::path& folder, const Machine& machine) {
+  constexpr std::size_t kMost = 90;
+  std::string path = (folder / sha256(machine.name).substr(0, 8)).native();
+  const bool is_plain = path.find_first_of("%\"") == std::string::npos;
+  return path.size() <= kMost && is_plain ? fmt::format("\"{}\"", path) : "none";
+}
 
 bool is_harmless_word(const std::string& word) {
   return !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=") == std::string::npos;
@@ -83,6 +94,7 @@ Command Ssh::command(const Machine& machine, const SshRequest& request) const {
   if (options_.config) arguments.insert(arguments.end(), {"-F", options_.config->native()});
   const auto add = [&](const std::string& option) { arguments.insert(arguments.end(), {"-o", option}); };
   for (const std::string& option : kOptions) add(option);
+  add("ControlPath=" + control_path(folder_.path(), machine));
   if (machine.external == Machine::External::no) {
     add(fmt::format("UserKnownHostsFile=\"{}\"", known_hosts_.native()));
     for (const char* option : {"GlobalKnownHostsFile=/dev/null", "KnownHostsCommand=none", "CheckHostIP=no", "HostKeyAlgorithms=ssh-ed25519"}) {

@@ -90,9 +90,35 @@ TEST_F(SshToMachines, LogsInAsOpsAtThePrivateAddress) {
 TEST_F(SshToMachines, ChecksTheHostKeyByTheMachinesName) {
   const std::string words = all_of(ssh().command(machine("prod-s1"), {.words = {"true"}}));
   for (const char* option : {"BatchMode=yes", "StrictHostKeyChecking=yes", "HostKeyAlias=prod-s1", "GlobalKnownHostsFile=/dev/null",
-                             "KnownHostsCommand=none", "ControlPath=none", "ForwardAgent=no"}) {
+                             "KnownHostsCommand=none", "ForwardAgent=no"}) {
     EXPECT_NE(words.find(fmt::format(" -o {} ", option)), std::string::npos) << option;
   }
+}
+
+/// The value of ControlPath for a machine.
+std::string control_path(const Ssh& ssh, const Machine& machine) {
+  for (const std::string& word : ssh.command(machine, {.words = {"true"}}).arguments) {
+    if (word.starts_with("ControlPath=")) return word.substr(word.find('=') + 1);
+  }
+  return "";
+}
+
+TEST_F(SshToMachines, SharesOneConnectionAMachineInAFolderOfItsOwn) {
+  const Ssh first = ssh();
+  const Ssh second = ssh();
+  EXPECT_EQ(control_path(first, machine("prod-s1")), control_path(first, machine("prod-s1")));
+  EXPECT_NE(control_path(first, machine("prod-s1")), control_path(first, machine("prod-s2")));
+  EXPECT_NE(control_path(first, machine("prod-s1")), control_path(second, machine("prod-s1")));
+  const std::string quoted = control_path(first, machine("prod-s1"));
+  EXPECT_EQ(fs::status(fs::path(quoted.substr(1, quoted.size() - 2)).parent_path()).permissions(), fs::perms::owner_all);
+}
+
+TEST_F(SshToMachines, SharesNoneWhereThePathOfASocketIsTooLong) {
+  const io::TemporaryDirectory folder(fs::temp_directory_path(), std::string(60, 'x'));
+  ASSERT_EQ(::setenv("TMPDIR", folder.path().c_str(), 1), 0);
+  const std::string path = control_path(ssh(), machine("prod-s1"));
+  ASSERT_EQ(::unsetenv("TMPDIR"), 0);
+  EXPECT_EQ(path, "none");
 }
 
 TEST_F(SshToMachines, TakesTheUsersKnownHostsForExternalMachines) {
