@@ -176,5 +176,22 @@ def test_a_lock_is_used_without_being_asked_for(project, built):
         3, f"imgbuild: {project.lock}: has no base 'bootstrap'\nhint: imgbuild lock --env {project.environment}")
 
 
+def test_explain_names_the_locked_package_that_changed(built):
+    lock = json.loads(built.lock.read_text())
+    package = next(package for package in lock["steps"][1]["packages"] if package["name"] == "memcached")
+    package["version"], package["sha256"] = "9.9", "0" * 64
+    changed = built.lock.with_suffix(".kept")
+    built.lock.rename(changed)
+    try:
+        built.lock.write_text(json.dumps(lock))
+        result = built.ok("explain", "web-master", "--env", built.environment, "-o", built.output, "--json")
+    finally:
+        changed.rename(built.lock)
+    steps = json.loads(result.stdout)["steps"]
+    number = next(i for i, step in enumerate(steps) if "memcached" in step["step"])
+    assert [step["layer"] for step in steps] == ["hit"] * number + ["miss"] * (len(steps) - number)
+    assert steps[number]["reasons"] == ["package memcached:amd64 changed"]
+
+
 def test_bundle_needs_to_know_what_to_do(project):
     assert error_of(project.imgbuild("bundle")) == (2, "imgbuild: bundle: --env FILE or --import FILE is required")
