@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 #include <fmt/ranges.h>
 
@@ -148,6 +149,7 @@ void make_ext4(CommandRunner& runner, const fs::path& raw, const DiskLayout& lay
                 partition.mount_point, format_byte_size({partition.sectors * kSectorSize}))
         .set_hint("raise 'disk:' in the recipe");
   }
+  if (result.err.find(std::strerror(ENOSPC)) != std::string::npos) throw system_error(ENOSPC, fmt::format("cannot write '{}'", raw.native()));
   throw command_error(command, result);
 }
 
