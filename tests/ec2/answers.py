@@ -1,0 +1,66 @@
+"""Answers in the wire format of the service, written by the model's output shape."""
+
+import json
+import time
+from xml.sax.saxutils import escape
+
+
+def write(operation, result):
+    """(status, headers, body)"""
+    shape, protocol = operation.output_shape, operation.metadata["protocol"]
+    status = operation.http.get("responseCode", 200)
+    if protocol == "ec2":
+        namespace = f"http://ec2.amazonaws.com/doc/{operation.metadata['apiVersion']}/"
+        inside = _members(shape, result) if shape else "<return>true</return>"
+        text = f'<?xml version="1.0" encoding="UTF-8"?>\n<{operation.name}Response xmlns="{namespace}"><requestId>r</requestId>{inside}</{operation.name}Response>'
+        return 200, {"Content-Type": "text/xml;charset=UTF-8"}, text.encode()
+    headers, rest = {}, {}
+    payload = shape.serialization.get("payload") if shape else None
+    for key, value in result.items():
+        member = shape.members[key]
+        if member.serialization.get("location") == "header":
+            headers[member.serialization["name"]] = value
+        else:
+            rest[key] = value
+    if payload:
+        return status, headers, rest.get(payload, b"")
+    if protocol == "rest-json":
+        return status, {**headers, "Content-Type": "application/json"}, json.dumps(rest).encode()
+    if not rest:
+        return 204 if operation.name.startswith(("Delete", "Abort")) else 200, headers, b""
+    inside = "".join(f"<{shape.members[k].serialization.get('name', k)}>{escape(str(v))}</{shape.members[k].serialization.get('name', k)}>" for k, v in rest.items())
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<{operation.name}Result xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{inside}</{operation.name}Result>'
+    return 200, {**headers, "Content-Type": "application/xml"}, text.encode()
+
+
+def _members(shape, value):
+    parts = []
+    for key, item in value.items():
+        if key not in shape.members:
+            continue
+        name = shape.members[key].serialization.get("name", key)
+        parts.append(f"<{name}>{_text(shape.members[key], item)}</{name}>")
+    return "".join(parts)
+
+
+def _text(shape, value):
+    if shape.type_name == "structure":
+        return _members(shape, value)
+    if shape.type_name == "list":
+        return "".join(f"<item>{_text(shape.member, item)}</item>" for item in value)
+    if shape.type_name == "boolean":
+        return "true" if value else "false"
+    if shape.type_name == "timestamp":
+        return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(value))
+    return escape(str(value))
+
+
+def write_refusal(service, refused):
+    message = escape(refused.message)
+    if service == "ebs":
+        return refused.status, {"Content-Type": "application/json", "x-amzn-ErrorType": refused.code}, json.dumps({"Message": refused.message, **refused.fields}).encode()
+    if service == "ec2":
+        text = f"<Response><Errors><Error><Code>{refused.code}</Code><Message>{message}</Message></Error></Errors><RequestID>r</RequestID></Response>"
+    else:
+        text = f"<Error><Code>{refused.code}</Code><Message>{message}</Message><RequestId>r</RequestId></Error>"
+    return refused.status, {"Content-Type": "text/xml"}, ('<?xml version="1.0" encoding="UTF-8"?>\n' + text).encode()

@@ -1,0 +1,197 @@
+"""The part of EC2, EBS direct and S3 that imgbuild uses, kept in memory; blocks of snapshots and parts of objects in files.
+
+Operations are methods named as AWS names them: parameters of the model in, the model's output (a dict) out. An account that does
+what AWS would refuse gets Refused.
+"""
+
+import base64
+import hashlib
+import os
+import threading
+import time
+import uuid
+
+from oracle import Refused
+
+BLOCK = 524288
+GIB_BLOCKS = 2048
+
+
+def new_id(kind):
+    return f"{kind}-{uuid.uuid4().hex[:17]}"
+
+
+def ebs_refusal(code, reason, status=400, message=""):
+    return Refused(status, code, message or reason, Reason=reason)
+
+
+def tags_of(specifications, kind):
+    return {tag["Key"]: tag["Value"] for spec in specifications or [] if spec["ResourceType"] == kind for tag in spec["Tags"]}
+
+
+def tag_list(tags):
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+class Snapshot:
+    def __init__(self, folder, region, size, **facts):
+        self.id, self.region, self.size = new_id("snap"), region, size
+        self.state, self.made, self.parent = "pending", time.time(), facts.get("parent")
+        self.encrypted, self.kms, self.tags = facts.get("encrypted", False), facts.get("kms"), facts.get("tags", {})
+        self.description, self.shared = facts.get("description", ""), []
+        self.digests = {}  # index → raw digest of what was put here
+        self.file = os.open(folder / self.id, os.O_RDWR | os.O_CREAT)
+        self.token = facts.get("token")
+        self.by_import = False
+
+    def block(self, index):
+        """None: zeros."""
+        if index in self.digests:
+            return os.pread(self.file, BLOCK, index * BLOCK)
+        return self.parent.block(index) if self.parent else None
+
+    def indexes(self):
+        return sorted(set(self.digests) | set(self.parent.indexes() if self.parent else []))
+
+
+class Cloud:
+    def __init__(self, folder, settings):
+        self.folder, self.settings, self.lock = folder, settings, threading.RLock()
+        self.snapshots, self.images, self.instances, self.objects, self.uploads, self.tasks = {}, {}, {}, {}, {}, {}
+        self.bodies = 0
+
+    # --- EBS direct ---
+
+    def StartSnapshot(self, region, p):
+        for snapshot in self.snapshots.values():
+            if p.get("ClientToken") and snapshot.token == p["ClientToken"]:
+                return self._started(snapshot)
+        parent = None
+        if "ParentSnapshotId" in p:
+            if "Encrypted" in p or "KmsKeyArn" in p:
+                raise ebs_refusal("ValidationException", "INVALID_PARAMETER_VALUE", message="a parent excludes Encrypted")
+            parent = self.snapshots.get(p["ParentSnapshotId"])
+            if not parent or parent.region != region:
+                raise ebs_refusal("ResourceNotFoundException", "SNAPSHOT_NOT_FOUND", 404)
+            if parent.state != "completed" or p["VolumeSize"] < parent.size:
+                raise ebs_refusal("ValidationException", "INVALID_PARENT_SNAPSHOT")
+        if not 10 <= p.get("Timeout", 60) <= 4320:
+            raise ebs_refusal("ValidationException", "INVALID_PARAMETER_VALUE", message="Timeout")
+        encrypted = parent.encrypted if parent else p.get("Encrypted", False)
+        snapshot = Snapshot(self.folder, region, p["VolumeSize"], parent=parent, encrypted=encrypted,
+                            kms=p.get("KmsKeyArn") or (parent.kms if parent else "arn:aws:kms:::key/ebs-default" if encrypted else None),
+                            tags={tag["Key"]: tag["Value"] for tag in p.get("Tags", [])}, token=p.get("ClientToken"),
+                            description=p.get("Description", ""))
+        self.snapshots[snapshot.id] = snapshot
+        return self._started(snapshot)
+
+    @staticmethod
+    def _started(snapshot):
+        answer = {"SnapshotId": snapshot.id, "Status": "pending", "BlockSize": BLOCK, "VolumeSize": snapshot.size,
+                  "StartTime": snapshot.made}
+        if snapshot.parent:
+            answer["ParentSnapshotId"] = snapshot.parent.id
+        return answer
+
+    def _pending(self, region, snapshot_id):
+        snapshot = self.snapshots.get(snapshot_id)
+        fresh = self.settings.get("not_found_s", 0)
+        if not snapshot or snapshot.region != region or time.time() - snapshot.made < fresh:
+            raise ebs_refusal("ResourceNotFoundException", "SNAPSHOT_NOT_FOUND", 404, "The snapshot does not exist.")
+        if snapshot.state != "pending":
+            raise ebs_refusal("ValidationException", "INVALID_SNAPSHOT_STATE")
+        return snapshot
+
+    def PutSnapshotBlock(self, region, p):
+        snapshot, index = self._pending(region, p["SnapshotId"]), p["BlockIndex"]
+        if p["DataLength"] != BLOCK or len(p["BlockData"]) != BLOCK or not 0 <= index < snapshot.size * GIB_BLOCKS:
+            raise ebs_refusal("ValidationException", "INVALID_BLOCK")
+        digest = hashlib.sha256(p["BlockData"]).digest()
+        if p.get("ChecksumAlgorithm") != "SHA256" or p["Checksum"] != base64.b64encode(digest).decode():
+            raise ebs_refusal("ValidationException", "INVALID_BLOCK", message="the block's checksum is another")
+        if "Progress" in p and not 0 <= p["Progress"] <= 100:
+            raise ebs_refusal("ValidationException", "INVALID_PARAMETER_VALUE", message="Progress")
+        os.pwrite(snapshot.file, p["BlockData"], index * BLOCK)
+        snapshot.digests[index] = digest
+        with self.lock:
+            self.bodies += BLOCK
+        return {"Checksum": p["Checksum"], "ChecksumAlgorithm": "SHA256"}
+
+    def CompleteSnapshot(self, region, p):
+        snapshot = self.snapshots.get(p["SnapshotId"])
+        if snapshot and snapshot.state != "pending":  # whether AWS takes it twice is written nowhere
+            raise ebs_refusal("ValidationException", "INVALID_SNAPSHOT_STATE")
+        snapshot = self._pending(region, p["SnapshotId"])
+        if p["ChangedBlocksCount"] != len(snapshot.digests):
+            raise ebs_refusal("ValidationException", "INVALID_PARAMETER_VALUE",
+                              message=f"{len(snapshot.digests)} blocks were put, not {p['ChangedBlocksCount']}")
+        linear = hashlib.sha256(b"".join(snapshot.digests[index] for index in sorted(snapshot.digests))).digest()
+        if p.get("Checksum") != base64.b64encode(linear).decode() or p.get("ChecksumAggregationMethod") != "LINEAR":
+            raise ebs_refusal("ValidationException", "INVALID_PARAMETER_VALUE", message="the linear checksum is another")
+        snapshot.state, snapshot.completed = "completing", time.time()
+        return {"Status": "pending"}
+
+    def ListSnapshotBlocks(self, region, p):
+        snapshot = self.snapshots[p["SnapshotId"]]
+        return {"Blocks": [{"BlockIndex": i, "BlockToken": f"t{i}"} for i in snapshot.indexes()], "VolumeSize": snapshot.size,
+                "BlockSize": BLOCK}
+
+    def GetSnapshotBlock(self, region, p):
+        data = self.snapshots[p["SnapshotId"]].block(p["BlockIndex"])
+        return {"DataLength": len(data), "BlockData": data, "Checksum": base64.b64encode(hashlib.sha256(data).digest()).decode(),
+                "ChecksumAlgorithm": "SHA256"}
+
+    # --- S3 ---
+
+    def _bucket(self, name):
+        if name not in self.settings.get("buckets", ["images"]):
+            raise Refused(404, "NoSuchBucket", "The specified bucket does not exist")
+
+    def CreateMultipartUpload(self, region, p):
+        self._bucket(p["Bucket"])
+        upload = uuid.uuid4().hex
+        self.uploads[upload] = {"bucket": p["Bucket"], "key": p["Key"], "parts": {}}
+        return {"Bucket": p["Bucket"], "Key": p["Key"], "UploadId": upload}
+
+    def _upload(self, p):
+        upload = self.uploads.get(p["UploadId"])
+        if not upload or (upload["bucket"], upload["key"]) != (p["Bucket"], p["Key"]):
+            raise Refused(404, "NoSuchUpload", "The specified upload does not exist")
+        return upload
+
+    def UploadPart(self, region, p):
+        upload = self._upload(p)
+        etag = f'"{hashlib.md5(p["Body"]).hexdigest()}"'
+        name = self.folder / f"part-{p['UploadId']}-{p['PartNumber']}"
+        name.write_bytes(p["Body"])
+        upload["parts"][p["PartNumber"]] = (etag, name)
+        return {"ETag": etag}
+
+    def CompleteMultipartUpload(self, region, p):
+        upload = self._upload(p)
+        wanted = p["MultipartUpload"]["Parts"]
+        numbers = [part["PartNumber"] for part in wanted]
+        if numbers != sorted(numbers) or any(upload["parts"].get(part["PartNumber"], ("",))[0] != part["ETag"] for part in wanted):
+            raise Refused(400, "InvalidPart", "One or more of the specified parts could not be found.")
+        files = [upload["parts"][number][1] for number in numbers]
+        if any(file.stat().st_size < 5 << 20 for file in files[:-1]):
+            raise Refused(400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
+        target = self.folder / f"object-{uuid.uuid4().hex}"
+        with open(target, "wb") as out:
+            for file in files:
+                out.write(file.read_bytes())
+                file.unlink()
+        self.objects[p["Bucket"], p["Key"]] = target
+        del self.uploads[p["UploadId"]]
+        return {"Bucket": p["Bucket"], "Key": p["Key"], "ETag": '"x-2"'}
+
+    def AbortMultipartUpload(self, region, p):
+        for _, file in self._upload(p)["parts"].values():
+            file.unlink()
+        del self.uploads[p["UploadId"]]
+        return {}
+
+    def DeleteObject(self, region, p):
+        self._bucket(p["Bucket"])
+        self.objects.pop((p["Bucket"], p["Key"]), None)
+        return {}
