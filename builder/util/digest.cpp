@@ -1,6 +1,7 @@
 #include "util/digest.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <algorithm>
 #include <vector>
@@ -51,6 +52,20 @@ std::string sha256(std::string_view bytes) {
   Sha256 hash;
   hash.update(bytes);
   return hash.hex();
+}
+
+std::string sha256_bytes(std::string_view bytes) {
+  std::string digest(32, '\0');
+  require(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr, EVP_sha256(), nullptr));
+  return digest;
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view bytes) {
+  std::string digest(32, '\0');
+  const unsigned char* made = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(bytes.data()),
+                                   bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr);
+  require(made == nullptr ? 0 : 1);
+  return digest;
 }
 
 std::string sha256_file(const fs::path& path) {

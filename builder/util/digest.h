@@ -28,6 +28,10 @@ class Sha256 {
 };
 
 [[nodiscard]] std::string sha256(std::string_view bytes);
+/// The same as its 32 bytes.
+[[nodiscard]] std::string sha256_bytes(std::string_view bytes);
+/// HMAC-SHA-256, its 32 bytes (RFC 2104).
+[[nodiscard]] std::string hmac_sha256(std::string_view key, std::string_view bytes);
 
 /// Digest of a file's content. Throws Error if it can't be read; Interrupted if interrupted.
 [[nodiscard]] std::string sha256_file(const std::filesystem::path& path);

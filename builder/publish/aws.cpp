@@ -1,0 +1,190 @@
+#include "publish/aws.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <memory>
+
+#include "util/curl_handle.h"
+#include "util/digest.h"
+
+namespace imgbuild {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int kMostFailures = 8;
+constexpr int kMostThrottles = 40;
+constexpr int kMostRenewals = 2;
+constexpr milliseconds kFirstDelay{200};
+constexpr milliseconds kMostDelay{5'000};
+constexpr milliseconds kSpreadDelay{2'000};
+constexpr std::chrono::seconds kSpreadTime{132};  // until a fresh snapshot is known everywhere
+
+std::string from_environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? "" : value;
+}
+
+/// Where a service is, without a slash at the end.
+std::string endpoint_of(const std::string& service, const std::string& region) {
+  std::string name = service;
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::string url = from_environment("AWS_ENDPOINT_URL_" + name);
+  if (url.empty()) url = from_environment("AWS_ENDPOINT_URL");
+  if (url.empty()) url = fmt::format("https://{}.{}.amazonaws.com{}", service, region, region.starts_with("cn-") ? ".cn" : "");
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
+/// As libcurl sends it: without the scheme's own port.
+std::string host_of(const std::string& url) {
+  const Url parts = parse_url(url, url);
+  const bool is_usual = parts.port == (parts.scheme == "https" ? "443" : "80");
+  return is_usual ? parts.host : parts.host + ":" + parts.port;
+}
+
+}  // namespace
+
+Aws::Aws(std::string region, CredentialSource& credentials, Status& status)
+    : region_(std::move(region)), credentials_(credentials), status_(status) {}
+
+void Aws::submit(AwsCall call, Done done) {
+  Attempt attempt;
+  attempt.call = std::move(call);
+  attempt.done = std::move(done);
+  waiting_.push_back(std::move(attempt));
+}
+
+HttpRequest Aws::request_of(const AwsCall& call, const std::string& body) const {
+  const std::string endpoint = endpoint_of(call.service, region_);
+  const bool is_unsigned = call.payload == AwsCall::Payload::unsigned_payload;
+  RequestToSign plain = {.method = call.method, .path = call.path, .query = call.query, .headers = call.headers};
+  plain.headers.emplace_back("host", host_of(endpoint));
+  plain.payload_digest = is_unsigned ? kUnsignedPayload : sha256(body);
+  if (is_unsigned || call.service == "s3") plain.headers.emplace_back("x-amz-content-sha256", plain.payload_digest);
+  const SigningScope scope = {.region = region_, .service = call.service, .time = std::time(nullptr) + clock_error_.count()};
+  const std::string target = call.path + (call.query.empty() ? "" : "?" + call.query);
+  return {.method = call.method, .url = endpoint + target, .headers = sign(plain, scope, credentials_.get()), .body = {}};
+}
+
+void Aws::send(Attempt attempt) {
+  std::string body = attempt.call.body ? attempt.call.body() : "";
+  HttpRequest request = request_of(attempt.call, body);
+  request.timeout = window_.timeout(attempt.call.operation, body.size(), attempt.failures + 1);
+  ++figures_.requests;
+  figures_.retries += attempt.sent > 0 ? 1 : 0;
+  figures_.body_bytes += body.size();
+  if (attempt.sent++ == 0) attempt.first = Clock::now();
+  request.body = std::move(body);
+  ++under_way_;
+  const auto shared = std::make_shared<Attempt>(std::move(attempt));
+  engine_.start(std::move(request), [this, shared](const HttpAnswer& answer) {
+    --under_way_;
+    take(*shared, answer);
+  });
+}
+
+void Aws::take(Attempt& attempt, const HttpAnswer& answer) {
+  figures_.slowest = std::max(figures_.slowest, answer.took);
+  if (answer.status != 0) window_.note_answer(attempt.call.operation, answer.took, Clock::now());
+  const Judgement judgement = judge(answer, clock_error(answer, std::time(nullptr) + clock_error_.count()));
+  if (judgement.verdict != Verdict::done) return handle_failure(attempt, answer, judgement);
+  window_.note_success(attempt.call.operation);
+  if (attempt.call.fresh == AwsCall::Fresh::yes) gate_ = {};  // it has spread
+  attempt.done(answer);
+}
+
+milliseconds Aws::delay(int attempts) {
+  const milliseconds most = std::min(kMostDelay, kFirstDelay * (1 << std::min(attempts, 10)));
+  return milliseconds(std::uniform_int_distribution<long>(1, most.count())(random_));  // full jitter
+}
+
+void Aws::repeat(Attempt attempt, milliseconds delay) {
+  attempt.not_before = Clock::now() + delay;
+  waiting_.push_back(std::move(attempt));
+}
+
+void Aws::give_up(const Attempt& attempt, const Judgement& judgement) const {
+  if (!judgement.code.empty()) {
+    AwsError error(attempt.call.operation, judgement);
+    const bool is_forbidden = judgement.code == "UnauthorizedOperation" || judgement.code == "AccessDeniedException" || judgement.code == "AccessDenied";
+    if (is_forbidden) error.set_hint("imgbuild ami policy prints what the user or role must be allowed to do");
+    throw error;
+  }
+  throw Error(ExitCode::network, "{}: no answer from {} after {} attempts: {}", attempt.call.operation,
+              endpoint_of(attempt.call.service, region_), attempt.sent, judgement.message)
+      .set_hint("check the network and --region; run the same command again to go on where this ended");
+}
+
+void Aws::renew(Attempt& attempt, const HttpAnswer& answer, const Judgement& judgement) {
+  if (++attempt.renewals > kMostRenewals) give_up(attempt, judgement);
+  if (judgement.verdict == Verdict::skewed) {
+    const std::chrono::seconds error = clock_error(answer, std::time(nullptr));
+    if (error != clock_error_) status_.note(fmt::format("this host's clock is {} s off AWS's; signing with AWS's time", error.count()));
+    clock_error_ = error;
+  } else if (!credentials_.renew()) {
+    throw Error(ExitCode::network, "{}: {}: {}", attempt.call.operation, judgement.code, judgement.message)
+        .set_hint("the credentials have expired: log in again (aws sso login, or new AWS_… variables), then run the same command to go on where this ended");
+  }
+  repeat(std::move(attempt), milliseconds(0));
+}
+
+void Aws::handle_failure(Attempt& attempt, const HttpAnswer& answer, const Judgement& judgement) {
+  switch (judgement.verdict) {
+    case Verdict::throttled:
+      window_.note_overload(Clock::now());
+      if (++attempt.throttles > kMostThrottles) give_up(attempt, judgement);
+      return repeat(std::move(attempt), delay(attempt.throttles));
+    case Verdict::transient:
+      if (answer.status == 0) window_.note_silence(Clock::now());
+      if (++attempt.failures >= kMostFailures) give_up(attempt, judgement);
+      return repeat(std::move(attempt), delay(attempt.failures));
+    case Verdict::not_found:
+      if (attempt.call.fresh == AwsCall::Fresh::no || Clock::now() - attempt.first > kSpreadTime) give_up(attempt, judgement);
+      gate_ = Clock::now() + kSpreadDelay;
+      return repeat(std::move(attempt), kSpreadDelay);
+    case Verdict::mismatch:  // the body is read again once
+      if (++attempt.mismatches > 1) give_up(attempt, judgement);
+      return repeat(std::move(attempt), milliseconds(0));
+    case Verdict::skewed:
+    case Verdict::expired:
+      return renew(attempt, answer, judgement);
+    case Verdict::refused:
+    case Verdict::done:
+      break;
+  }
+  give_up(attempt, judgement);
+}
+
+void Aws::turn() {
+  const Clock::time_point now = Clock::now();
+  milliseconds wait{100};
+  // What is new somewhere has not spread: one call asks, the others wait.
+  const std::size_t most = now < gate_ + kSpreadDelay && gate_ != Clock::time_point{} ? 1 : window_.size();
+  for (auto next = waiting_.begin(); next != waiting_.end() && under_way_ < most;) {
+    const Clock::time_point due = std::max(next->not_before, gate_);
+    if (due > now) {
+      wait = std::clamp(std::chrono::duration_cast<milliseconds>(due - now), milliseconds(1), wait);
+      ++next;
+      continue;
+    }
+    Attempt attempt = std::move(*next);
+    next = waiting_.erase(next);
+    send(std::move(attempt));
+  }
+  engine_.turn(wait);
+}
+
+HttpAnswer Aws::call(AwsCall call) {
+  HttpAnswer answer;
+  bool is_done = false;
+  submit(std::move(call), [&](const HttpAnswer& given) {
+    answer = given;
+    is_done = true;
+  });
+  while (!is_done) turn();
+  return answer;
+}
+
+}  // namespace imgbuild

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <cstdint>
+#include <list>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "publish/credentials.h"
+#include "publish/http.h"
+#include "publish/retry.h"
+#include "publish/send_window.h"
+#include "util/error.h"
+#include "util/status.h"
+
+namespace imgbuild {
+
+/// One call of a service, as data.
+struct AwsCall {
+  std::string service;    ///< as in signatures and host names: ebs, ec2, s3
+  std::string operation;  ///< AWS's name, for people and for how long such calls take
+  std::string method = "POST";
+  std::string path = "/";
+  std::string query = {};  ///< encoded and sorted
+  std::vector<HttpHeader> headers = {};
+  std::function<std::string()> body = {};  ///< made when it is sent, anew for each attempt; none: empty
+  enum class Payload { in_signature, unsigned_payload } payload = Payload::in_signature;
+  /// What the call is about was made moments ago: for 132 s "not found" may be news that has not spread (EBS team's figure).
+  enum class Fresh { no, yes } fresh = Fresh::no;
+};
+
+/// A refusal of AWS that is final. The code is AWS's: "UnauthorizedOperation".
+class AwsError : public Error {
+ public:
+  AwsError(const std::string& operation, const Judgement& judgement)
+      : Error(ExitCode::network, "{}: {}: {}", operation, judgement.code, judgement.message), aws_code_(judgement.code), reason_(judgement.reason) {}
+  [[nodiscard]] const std::string& aws_code() const { return aws_code_; }
+  [[nodiscard]] const std::string& reason() const { return reason_; }  ///< of EBS direct; may be empty
+
+ private:
+  std::string aws_code_;
+  std::string reason_;
+};
+
+/// Figures of a run, for people and tests.
+struct AwsFigures {
+  std::uint64_t requests = 0;  ///< sent, retries among them
+  std::uint64_t retries = 0;
+  std::uint64_t body_bytes = 0;
+  std::chrono::milliseconds slowest{0};
+};
+
+/// A region of AWS. Signs, sends and repeats calls: what may pass is tried again with growing, random delays and fewer at once.
+/// The one place that repeats. Endpoints are AWS's, or AWS_ENDPOINT_URL_EC2 (EBS, S3) or AWS_ENDPOINT_URL.
+class Aws {
+ public:
+  Aws(std::string region, CredentialSource& credentials, Status& status);
+
+  using Done = std::function<void(const HttpAnswer&)>;
+  /// Queues a call; 'done' gets the good answer, from turn(). turn() throws AwsError for a call that is refused.
+  void submit(AwsCall call, Done done);
+  /// True while more calls are welcome. Those that wait for their next attempt don't keep others from being sent.
+  [[nodiscard]] bool has_room() const { return under_way_ < window_.size() && waiting_.size() < kMostWaiting; }
+  [[nodiscard]] bool is_idle() const { return waiting_.empty() && under_way_ == 0; }
+  /// Sends what is due and takes answers; waits up to a tenth of a second for something to do.
+  void turn();
+
+  /// A call by itself: the answer. Throws AwsError, Error (network), Interrupted.
+  HttpAnswer call(AwsCall call);
+
+  [[nodiscard]] const std::string& region() const { return region_; }
+  [[nodiscard]] const AwsFigures& figures() const { return figures_; }
+  [[nodiscard]] Status& status() { return status_; }
+
+ private:
+  static constexpr std::size_t kMostWaiting = 64;
+  using Clock = std::chrono::steady_clock;
+  struct Attempt {
+    AwsCall call;
+    Done done;
+    int failures = 0;     ///< that count: no answer, 5xx
+    int throttles = 0;
+    int renewals = 0;     ///< of clock or credentials
+    int mismatches = 0;
+    int sent = 0;
+    Clock::time_point first{};
+    Clock::time_point not_before{};
+  };
+
+  void send(Attempt attempt);
+  void take(Attempt& attempt, const HttpAnswer& answer);
+  void repeat(Attempt attempt, std::chrono::milliseconds delay);
+  [[nodiscard]] std::chrono::milliseconds delay(int attempts);
+  [[noreturn]] void give_up(const Attempt& attempt, const Judgement& judgement) const;
+  void handle_failure(Attempt& attempt, const HttpAnswer& answer, const Judgement& judgement);
+  void renew(Attempt& attempt, const HttpAnswer& answer, const Judgement& judgement);
+  [[nodiscard]] HttpRequest request_of(const AwsCall& call, const std::string& body) const;
+
+  std::string region_;
+  CredentialSource& credentials_;
+  Status& status_;
+  HttpEngine engine_;
+  SendWindow window_;
+  AwsFigures figures_;
+  std::list<Attempt> waiting_;
+  std::size_t under_way_ = 0;
+  Clock::time_point gate_{};  ///< nothing is sent before: something new has not spread yet
+  std::chrono::seconds clock_error_{0};
+  std::mt19937_64 random_{std::random_device{}()};
+};
+
+}  // namespace imgbuild
