@@ -78,6 +78,7 @@ int run_command_line(int argc, char** argv) {
   add_cache_command(app, session);
   add_doctor_command(app, session);
   add_peers_command(app, session);
+  add_ami_command(app, session);
   add_ops_command(app, session);
   add_lock_command(app, session);
   add_bundle_command(app, session);

@@ -13,6 +13,7 @@ void add_seed_command(CLI::App& app, Session& session);
 void add_base_command(CLI::App& app, Session& session);
 void add_boot_command(CLI::App& app, Session& session);
 void add_doctor_command(CLI::App& app, Session& session);
+void add_ami_command(CLI::App& app, Session& session);
 void add_ops_command(CLI::App& app, Session& session);
 void add_lock_command(CLI::App& app, Session& session);
 void add_bundle_command(CLI::App& app, Session& session);

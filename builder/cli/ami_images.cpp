@@ -1,0 +1,146 @@
+#include <nlohmann/json.hpp>
+
+#include "cli/ami.h"
+#include "cli/table.h"
+#include "publish/ami.h"
+#include "publish/policy.h"
+#include "publish/snapshot_upload.h"
+#include "util/error.h"
+
+namespace imgbuild {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct ImageOptions : AmiOptions {
+  std::vector<std::string> amis;
+  std::vector<std::string> accounts;
+  std::vector<std::string> copy_to;
+  std::string kms_key;
+  enum class All { no, yes } all = All::no;
+};
+
+std::string tag_of(const Ami& ami, const char* tag) {
+  const auto found = ami.tags.find(tag);
+  return found == ami.tags.end() ? "" : found->second;
+}
+
+void list(Session& session, const ImageOptions& options) {
+  AmiSession aws(session, options);
+  std::vector<std::vector<std::string>> rows = {{"region", "image", "role", "state", "created", "plan"}};
+  Json all = Json::array();
+  for (const std::string& region : regions_of(options)) {
+    for (const Ami& ami : list_amis(aws.in(region))) {
+      rows.push_back({region, ami.id, tag_of(ami, kRoleTag), ami.state, ami.created, tag_of(ami, kPlanTag).substr(0, 12)});
+      all.push_back({{"region", region}, {"ami", ami.id}, {"name", ami.name}, {"state", ami.state}, {"created", ami.created}, {"role", tag_of(ami, kRoleTag)},
+                     {"plan", tag_of(ami, kPlanTag)}, {"snapshots", ami.snapshots}});
+    }
+  }
+  if (session.output == Session::Output::json) return session.print(Json{{"images", all}}.dump());
+  for (const std::string& line : table_lines(rows)) session.print(line);
+}
+
+void remove(Session& session, const ImageOptions& options) {
+  AmiSession aws(session, options);
+  std::vector<Ami> amis;  // all are looked up before any is deleted
+  for (const std::string& id : options.amis) amis.push_back(get_ami(aws.in_the_one(), id));
+  for (const Ami& ami : amis) {
+    for (const std::string& gone : delete_ami(aws.in_the_one(), ami)) session.print(gone);
+  }
+}
+
+void copy(Session& session, const ImageOptions& options) {
+  AmiSession aws(session, options);
+  for (const std::string& id : options.amis) {
+    const Ami ami = get_ami(aws.in_the_one(), id);
+    for (const std::string& region : options.copy_to) session.print(region + " " + copy_ami(aws.in_the_one(), aws.in(region), ami, options.kms_key));
+  }
+}
+
+void share(Session& session, const ImageOptions& options) {
+  AmiSession aws(session, options);
+  for (const std::string& id : options.amis) share_ami(aws.in_the_one(), get_ami(aws.in_the_one(), id), options.accounts);
+}
+
+struct Busy {};
+
+/// What cut uploads of this host left; another run's that goes on is left alone.
+void collect_journals(Session& session, Aws& aws) {
+  const PublishState state(aws.region());
+  for (const std::string& name : state.journals()) {
+    try {
+      UploadJournal journal(state.journal(name), [] { throw Busy{}; });
+      if (!journal.record()) continue;
+      for (const std::string& gone : discard_upload(aws, journal)) session.print(gone);
+    } catch (const Busy&) {
+      session.status().note(fmt::format("{}: an upload of '{}' goes on; left alone", aws.region(), name));
+    }
+  }
+}
+
+/// What uploads of other hosts left, or are about to complete: who asks for all must know that none goes on.
+void collect_strangers(Session& session, Aws& aws, ImageOptions::All all) {
+  for (const SnapshotFacts& facts : find_snapshots(aws, kUploadTag, "")) {
+    if (facts.state != "pending") continue;
+    if (all == ImageOptions::All::yes) {
+      if (delete_snapshot(aws, facts.id) == Deleted::yes) session.print(facts.id);
+    } else {
+      session.status().note(fmt::format("{}: {} is unfinished, of an upload that this host does not know; --all deletes it", aws.region(), facts.id));
+    }
+  }
+}
+
+void collect(Session& session, const ImageOptions& options) {
+  AmiSession aws(session, options);
+  for (const std::string& region : regions_of(options)) {
+    collect_journals(session, aws.in(region));
+    collect_strangers(session, aws.in(region), options.all);
+  }
+}
+
+void add_policy(CLI::App& ami, Session& session) {
+  const auto request = std::make_shared<PolicyRequest>();
+  const auto is_role = std::make_shared<bool>(false);
+  CLI::App* command = ami.add_subcommand("policy", "The exact IAM policy that these commands need");
+  command->add_option("--bucket", request->bucket, "For --method import, with this bucket");
+  command->add_option("--kms-key", request->kms_key, "For images encrypted with this key");
+  command->add_flag_callback("--launch", [request] { request->launch = PolicyRequest::Launch::yes; }, "For ami launch too");
+  command->add_flag("--import-role", *is_role, "The policies of the role vmimport instead (with --bucket)");
+  command->callback([request, is_role, &session] {
+    if (*is_role && request->bucket.empty()) throw Error(ExitCode::usage, "--import-role needs --bucket");
+    session.print(*is_role ? import_role_policies(request->bucket) : iam_policy(*request));
+  });
+}
+
+using Work = void (*)(Session&, const ImageOptions&);
+
+CLI::App* add(CLI::App& ami, Session& session, const std::string& name, const std::string& help, const std::shared_ptr<ImageOptions>& options, Work work) {
+  CLI::App* command = ami.add_subcommand(name, help);
+  add_ami_options(*command, *options);
+  command->callback([options, work, &session] { work(session, *options); });
+  return command;
+}
+
+}  // namespace
+
+void add_ami_images(CLI::App& ami, Session& session) {
+  const auto options = [] { return std::make_shared<ImageOptions>(); };
+  (void)add(ami, session, "list", "The images that imgbuild made", options(), list);
+  const auto of_delete = options();
+  add(ami, session, "delete", "Deletes images and their snapshots", of_delete, remove)->add_option("AMI", of_delete->amis, "Images")->required();
+  const auto of_copy = options();
+  CLI::App* copying = add(ami, session, "copy", "Copies an image to other regions, encrypted", of_copy, copy);
+  copying->add_option("AMI", of_copy->amis, "Images")->required();
+  copying->add_option("--copy-to", of_copy->copy_to, "Region, may be repeated")->allow_extra_args(false)->required();
+  copying->add_option("--kms-key", of_copy->kms_key, "Key of that region (default: the account's key for EBS)");
+  const auto of_share = options();
+  CLI::App* sharing = add(ami, session, "share", "Lets other accounts start an image", of_share, share);
+  sharing->add_option("AMI", of_share->amis, "Images")->required();
+  sharing->add_option("--share-with", of_share->accounts, "Account, 12 digits, may be repeated")->allow_extra_args(false)->required();
+  const auto of_gc = options();
+  add(ami, session, "gc", "Deletes what uploads that were cut left behind", of_gc, collect)
+      ->add_flag_callback("--all", [of_gc] { of_gc->all = ImageOptions::All::yes; }, "Unfinished snapshots of other hosts' uploads too");
+  add_policy(ami, session);
+}
+
+}  // namespace imgbuild

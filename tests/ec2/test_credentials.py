@@ -1,0 +1,115 @@
+"""Credentials are found where AWS's tools find them, and are never shown."""
+import http.server
+import json
+import threading
+
+import pytest
+
+NO_KEYS = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
+TEMPORARY = {"AccessKeyId": "ASIATESTTESTTESTTEST", "SecretAccessKey": "temporary/secret", "SessionToken": "token//of=tests"}
+
+
+def listing(server, **changes):
+    return server.imgbuild("ami", "list", **changes)
+
+
+def test_from_the_environment_with_a_session_token(server):
+    assert listing(server, AWS_ACCESS_KEY_ID="ASIATESTTESTTESTTEST", AWS_SECRET_ACCESS_KEY="temporary/secret",
+                   AWS_SESSION_TOKEN="token//of=tests").returncode == 0
+
+
+def test_from_a_profile(server, tmp_path):
+    (tmp_path / "credentials").write_text("# mine\n[other]\naws_access_key_id = AKIAX\naws_secret_access_key = x\n"
+                                          "[ops]\naws_access_key_id=AKIATESTTESTTESTTEST\naws_secret_access_key = secret/of+the/tests\n")
+    (tmp_path / "config").write_text("[profile ops]\nregion = us-east-2\ns3 =\n  max_concurrent_requests = 20\n")
+    files = {"AWS_SHARED_CREDENTIALS_FILE": tmp_path / "credentials", "AWS_CONFIG_FILE": tmp_path / "config"}
+    assert listing(server, **files, **NO_KEYS, AWS_PROFILE="ops").returncode == 0
+    assert server.imgbuild("ami", "list", "--profile", "ops", **files, AWS_ACCESS_KEY_ID="AKIAWRONG", AWS_SECRET_ACCESS_KEY="x").returncode == 0
+    assert listing(server, **files, **NO_KEYS, AWS_PROFILE="other").returncode == 6
+
+
+def test_from_a_process_and_anew_when_they_expire(server, tmp_path):
+    (tmp_path / "give").write_text("#!/bin/sh\necho asked >>%s/asked\ncat %s/answer\n" % (tmp_path, tmp_path))
+    (tmp_path / "give").chmod(0o755)
+    (tmp_path / "answer").write_text(json.dumps({"Version": 1, **TEMPORARY, "Expiration": "2020-01-01T00:00:00Z"}))
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = \"{tmp_path}/give\" now\n")
+    assert listing(server, AWS_CONFIG_FILE=tmp_path / "config", **NO_KEYS).returncode == 0
+    assert (tmp_path / "asked").read_text().count("asked") == 2  # they were about to expire
+
+
+def test_from_awscli_where_only_it_knows(server, tmp_path):
+    """A login that we don't read ourselves: SSO and roles go through `aws configure export-credentials`."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/aws").write_text('#!/bin/sh\n[ "$*" = "configure export-credentials --profile sso --format process" ] || exit 3\n'
+                                      f"echo '{json.dumps({'Version': 1, **TEMPORARY})}'\n")
+    (tmp_path / "bin/aws").chmod(0o755)
+    (tmp_path / "config").write_text("[profile sso]\nsso_session = x\nsso_account_id = 1\n")
+    assert listing(server, AWS_CONFIG_FILE=tmp_path / "config", AWS_PROFILE="sso", PATH=f"{tmp_path}/bin:/usr/bin:/bin:/usr/sbin", **NO_KEYS).returncode == 0
+
+
+@pytest.fixture
+def metadata():
+    """An instance's metadata service that speaks IMDSv2 only."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def answer(self, status, text=""):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def do_PUT(self):
+            ok = self.path == "/latest/api/token" and self.headers["X-aws-ec2-metadata-token-ttl-seconds"]
+            self.answer(200, "session") if ok else self.answer(400)
+
+        def do_GET(self):
+            if self.headers["X-aws-ec2-metadata-token"] != "session":
+                return self.answer(401)
+            folder = "/latest/meta-data/iam/security-credentials/"
+            texts = {folder: "ops-role", folder + "ops-role": json.dumps({"Code": "Success", "AccessKeyId": TEMPORARY["AccessKeyId"], "SecretAccessKey":
+                     TEMPORARY["SecretAccessKey"], "Token": TEMPORARY["SessionToken"], "Expiration": "2099-01-01T00:00:00Z"})}
+            self.answer(200, texts[self.path]) if self.path in texts else self.answer(404)
+
+        def log_message(self, *_):
+            pass
+
+    service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=service.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{service.server_address[1]}"
+    service.shutdown()
+
+
+def test_from_the_role_of_the_instance(server, metadata):
+    assert listing(server, **NO_KEYS, AWS_EC2_METADATA_DISABLED="false", AWS_EC2_METADATA_SERVICE_ENDPOINT=metadata).returncode == 0
+
+
+def test_none_at_all(server):
+    result = listing(server, **NO_KEYS)
+    assert (result.returncode, result.stdout) == (3, "")
+    assert result.stderr == ("imgbuild: there are no AWS credentials: neither AWS_ACCESS_KEY_ID, nor keys or a login in profile 'default', nor a role of this instance\n"
+                             "hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile of ~/.aws/config with --profile\n")
+
+
+def test_half_of_a_pair(server):
+    result = listing(server, AWS_SECRET_ACCESS_KEY=None)
+    assert result.stderr == ("imgbuild: only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set\nhint: set both, or neither\n")
+
+
+def test_a_torn_credentials_file_is_named_and_not_shown(server, tmp_path):
+    (tmp_path / "credentials").write_text("[default]\naws_access_key_id = AKIAX\nvery-secret-text\n")
+    result = listing(server, **NO_KEYS, AWS_SHARED_CREDENTIALS_FILE=tmp_path / "credentials")
+    assert result.stderr == f"imgbuild: {tmp_path}/credentials:3: is neither [section] nor name = value\n"
+
+
+def test_plain_http_is_for_this_machine_only(server):
+    result = listing(server, AWS_ENDPOINT_URL="http://aws.example.net")
+    assert (result.returncode, result.stderr) == (3, "imgbuild: http://aws.example.net/: is neither an https address nor one of this machine\n")
+
+
+def test_secrets_are_in_no_argument_and_no_output(server, disk):
+    """The whole life of an upload under strace's eyes: what is executed, and what is written to the terminal."""
+    trace = server.folder / "trace"
+    result = server.ok("--progress", "plain", "ami", "upload", disk, prefix=["strace", "-f", "-qq", "-e", "trace=execve", "-s", "100000", "-o", trace])
+    for text in (trace.read_text(), result.stdout, result.stderr):
+        assert "secret/of+the/tests" not in text
+    for file in server.state_folder.glob("**/*"):
+        assert not file.is_file() or b"secret/of+the/tests" not in file.read_bytes()

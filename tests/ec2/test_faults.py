@@ -1,0 +1,167 @@
+"""What goes wrong on the way: it is tried again where that helps, said plainly where it does not, and nothing is left behind."""
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import BLOCK, make_disk, same
+from test_upload import the_snapshot, upload
+
+
+@pytest.mark.parametrize("fault", ["throttle", "error500", "cut", "cut_after"])
+def test_what_may_pass_is_tried_again(server, disk, fault):
+    server.set(faults=[{"operation": "*", "fault": fault, "rate": 0.2}])
+    [image] = upload(server, disk)
+    assert same(server.disk(the_snapshot(server, image["ami"])), disk)
+    state = server.state()
+    assert sum(count for name, count in state["refusals"].items() if fault in name) >= 5
+    assert len(state["snapshots"]) == 1 and len(state["images"]) == 1
+
+
+def test_a_server_that_falls_silent_is_left(server, disk):
+    server.set(faults=[{"operation": "PutSnapshotBlock", "fault": "hang", "after": 20, "times": 4}])
+    began = time.monotonic()
+    [image] = upload(server, disk)
+    assert time.monotonic() - began < 15
+    assert same(server.disk(the_snapshot(server, image["ami"])), disk)
+
+
+def test_a_snapshot_may_be_news(server, disk):
+    server.set(not_found_s=5)
+    [image] = upload(server, disk)
+    assert same(server.disk(the_snapshot(server, image["ami"])), disk)
+    # Nobody hammers at the door meanwhile.
+    assert server.state()["refusals"]["PutSnapshotBlock ResourceNotFoundException"] < 20
+
+
+def test_a_wrong_echo_is_seen(server, disk):
+    server.set(faults=[{"operation": "PutSnapshotBlock", "fault": "wrong_checksum", "after": 10, "times": 1}])
+    result = server.imgbuild("ami", "upload", disk)
+    assert result.returncode == 4
+    assert "PutSnapshotBlock: AWS has another checksum of block" in result.stderr
+    [image] = upload(server, disk)  # goes on
+    assert same(server.disk(the_snapshot(server, image["ami"])), disk)
+
+
+@pytest.mark.parametrize("hours", [-26, 3])
+def test_a_wrong_clock_here_is_seen(server, disk, hours):
+    server.set(clock_s=hours * 3600)
+    result = server.ok("--json", "ami", "upload", disk)
+    assert "off AWS's; signing with AWS's time" in result.stderr
+    assert same(server.disk(the_snapshot(server, json.loads(result.stdout)["images"][0]["ami"])), disk)
+
+
+def test_expired_credentials_end_it_and_the_next_run_goes_on(server, disk):
+    server.set(faults=[{"operation": "PutSnapshotBlock", "fault": "expired", "after": 30}])
+    result = server.imgbuild("ami", "upload", disk)
+    assert result.returncode == 6
+    assert result.stderr.splitlines()[-2:] == [
+        "imgbuild: PutSnapshotBlock: ExpiredTokenException: The security token is expired",
+        "hint: the credentials have expired: log in again (aws sso login, or new AWS_… variables), then run the same command to go on where this ended"]
+    server.set()
+    [image] = upload(server, disk)
+    state = server.state()
+    assert len(state["snapshots"]) == 1
+    assert same(server.disk(the_snapshot(server, image["ami"])), disk)
+
+
+def test_a_refusal_for_good_is_not_repeated(server, disk):
+    server.set(faults=[{"operation": "StartSnapshot", "fault": "denied"}])
+    result = server.imgbuild("ami", "upload", disk)
+    assert result.returncode == 6
+    assert result.stderr.splitlines()[-2:] == [
+        "imgbuild: StartSnapshot: AccessDeniedException: You are not authorized to perform this operation.",
+        "hint: imgbuild ami policy prints what the user or role must be allowed to do"]
+    assert server.state()["counts"]["StartSnapshot"] == 1
+
+
+def test_a_cut_upload_is_collected(server, disk):
+    server.set(faults=[{"operation": "PutSnapshotBlock", "fault": "denied", "after": 20}])
+    assert server.imgbuild("ami", "upload", disk).returncode == 6
+    [left] = server.state()["snapshots"]
+    server.set()
+    assert server.ok("ami", "gc").stdout == f"{left}\n"
+    assert server.state()["snapshots"] == {}
+    assert server.ok("ami", "gc").stdout == ""
+
+
+def test_what_a_cut_upload_of_another_disk_left_is_deleted(server, disk, tmp_path):
+    server.set(faults=[{"operation": "PutSnapshotBlock", "fault": "denied", "after": 20}])
+    assert server.imgbuild("ami", "upload", disk).returncode == 6
+    [left] = server.state()["snapshots"]
+    server.set()
+    other = make_disk(tmp_path / "other" / "web-master.raw", 30, seed=9) if (tmp_path / "other").mkdir() is None else None
+    [image] = upload(server, other)
+    state = server.state()
+    assert left not in state["snapshots"] and len(state["snapshots"]) == 1
+    assert same(server.disk(the_snapshot(server, image["ami"])), other)
+
+
+def test_unfinished_snapshots_of_other_hosts_are_shown_and_left(server, disk):
+    server.set(faults=[{"operation": "PutSnapshotBlock", "fault": "denied", "after": 20}])
+    assert server.imgbuild("ami", "upload", disk).returncode == 6
+    [left] = server.state()["snapshots"]
+    server.set()
+    elsewhere = {"XDG_STATE_HOME": server.folder / "elsewhere"}
+    result = server.ok("ami", "gc", **elsewhere)
+    assert result.stdout == "" and f"{left} is unfinished, of an upload that this host does not know; --all deletes it" in result.stderr
+    assert server.ok("ami", "gc", "--all", **elsewhere).stdout == f"{left}\n"
+
+
+@pytest.mark.parametrize("blocks", [60, 61])
+def test_a_run_killed_while_the_snapshot_is_completed_is_continued(server, tmp_path, blocks):
+    """AWS has done it, and nobody here has heard."""
+    disk = make_disk(tmp_path / "web-master.raw", blocks)
+    server.set(faults=[{"operation": "CompleteSnapshot", "fault": "cut_after"}], complete_s=3)
+    process = server.start("ami", "upload", disk)
+    while not server.state()["counts"].get("CompleteSnapshot"):
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    server.set(complete_s=3)
+    [image] = upload(server, disk)
+    assert same(server.disk(the_snapshot(server, image["ami"])), disk)
+    assert len(server.state()["snapshots"]) == 1
+
+
+CUTS = int(os.environ.get("IMGBUILD_CUTS", "50"))
+
+
+def cut(server, disk, chance):
+    """Kills an upload at a random moment: in its own write, or anywhere."""
+    if chance.random() < 0.5:
+        server.imgbuild("ami", "upload", disk, IMGBUILD_IO_FAULT=f"{chance.randrange(1, 40)}:kill")
+        return
+    process = server.start("ami", "upload", disk)
+    time.sleep(chance.uniform(0.05, 1.2))
+    process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+    process.communicate(timeout=60)
+
+
+def test_random_cuts_leave_nothing(server, tmp_path):
+    """Each is followed by a run that goes on, or by `ami gc`; then no snapshot is pending and the images are whole."""
+    chance = random.Random(6)
+    disk = make_disk(tmp_path / "web-master.raw", 150)
+    server.set(faults=[{"operation": "PutSnapshotBlock", "fault": "throttle", "rate": 0.05}])
+    resumed = collected = 0
+    for number in range(CUTS):
+        with open(disk, "r+b") as file:  # every other time it is a new image
+            file.seek((100 + number // 2) * BLOCK)
+            file.write(b"%d" % number)
+        cut(server, disk, chance)
+        if chance.random() < 0.5:
+            [image] = upload(server, disk)
+            assert same(server.disk(the_snapshot(server, image["ami"])), disk)
+            resumed += 1
+        else:
+            server.ok("ami", "gc")
+            collected += 1
+        state = server.state()
+        assert [s for s in state["snapshots"].values() if s["state"] != "completed"] == []
+        of_images = {m["Ebs"]["SnapshotId"] for image in state["images"].values() for m in image["BlockDeviceMappings"]}
+        assert set(state["snapshots"]) == of_images  # none that no image has
+        assert list(server.state_folder.glob("**/*.journal")) == []
+    assert resumed and collected
