@@ -54,6 +54,7 @@ void add_ami_command(CLI::App& app, Session& session) {
   ami->fallthrough();
   add_ami_upload(*ami, session);
   add_ami_images(*ami, session);
+  add_ami_launch(*ami, session);
 }
 
 }  // namespace imgbuild

@@ -1,0 +1,140 @@
+#include "publish/launch.h"
+
+#include "util/digest.h"
+#include "util/error.h"
+
+namespace imgbuild {
+namespace {
+
+constexpr const char* kRootDevice = "/dev/sda1";
+constexpr const char* kSeedDevice = "/dev/sdf";
+
+struct InstanceType {
+  const char* name;
+  std::uint64_t memory_gib;
+  unsigned cpus;
+};
+/// By price. Nitro, so that ENA and UEFI work.
+constexpr InstanceType kTypes[] = {{"t3.micro", 1, 2},     {"t3.small", 2, 2},     {"t3.medium", 4, 2},    {"t3.large", 8, 2},      {"t3.xlarge", 16, 4},
+                                   {"m6i.2xlarge", 32, 8}, {"m6i.4xlarge", 64, 16}, {"m6i.8xlarge", 128, 32}, {"m6i.16xlarge", 256, 64}};
+
+Tags tags_of(const Launch& launch) {
+  return {{"Name", launch.machine}, {kMachineTag, launch.tag()}, {"imgbuild:role", launch.role}, {kBackupTag, "true"}};
+}
+
+void add_devices(Ec2Parameters& parameters, const Launch& launch) {
+  parameters.emplace_back("BlockDeviceMapping.1.DeviceName", kRootDevice);
+  parameters.emplace_back("BlockDeviceMapping.1.Ebs.DeleteOnTermination", "true");
+  if (launch.volume_gib > 0) parameters.emplace_back("BlockDeviceMapping.1.Ebs.VolumeSize", std::to_string(launch.volume_gib));
+  parameters.emplace_back("BlockDeviceMapping.1.Ebs.VolumeType", "gp3");
+  if (launch.seed_snapshot.empty()) return;
+  parameters.emplace_back("BlockDeviceMapping.2.DeviceName", kSeedDevice);
+  parameters.emplace_back("BlockDeviceMapping.2.Ebs.DeleteOnTermination", "true");
+  parameters.emplace_back("BlockDeviceMapping.2.Ebs.SnapshotId", launch.seed_snapshot);
+  parameters.emplace_back("BlockDeviceMapping.2.Ebs.VolumeType", "gp3");
+}
+
+void add_network(Ec2Parameters& parameters, const Launch& launch) {
+  parameters.emplace_back("NetworkInterface.1.DeviceIndex", "0");
+  parameters.emplace_back("NetworkInterface.1.SubnetId", launch.subnet);
+  parameters.emplace_back("NetworkInterface.1.PrivateIpAddress", launch.private_ip);
+  for (std::size_t i = 0; i < launch.groups.size(); ++i) {
+    parameters.emplace_back(fmt::format("NetworkInterface.1.SecurityGroupId.{}", i + 1), launch.groups[i]);
+  }
+}
+
+void wait_until_running(Aws& aws, const std::string& id) {
+  aws.status().begin("waiting for " + id);
+  for (Poll poll;; poll.wait()) {
+    const XmlNode answer = ec2_call(aws, "DescribeInstances", {{"InstanceId.1", id}});
+    const std::vector<const XmlNode*> reservations = answer.items("reservationSet");
+    const std::vector<const XmlNode*> instances = reservations.empty() ? reservations : reservations.front()->items("instancesSet");
+    const std::string state = instances.empty() ? "pending" : instances.front()->text_of("instanceState/name");
+    if (state == "running") break;
+    if (state != "pending") {
+      throw Error(ExitCode::network, "{}: AWS says that the machine is {}: {}", id, state, instances.front()->text_of("stateReason/message"));
+    }
+  }
+  aws.status().end("");
+}
+
+void give_address(Aws& aws, const std::string& id, const std::string& address) {
+  const XmlNode answer = ec2_call(aws, "DescribeAddresses", {{"PublicIp.1", address}});
+  const std::vector<const XmlNode*> found = answer.items("addressesSet");
+  if (found.empty()) throw Error(ExitCode::bad_input, "{}: is no Elastic IP of this account in {}", address, aws.region());
+  (void)ec2_call(aws, "AssociateAddress", {{"AllocationId", found.front()->text_of("allocationId")}, {"InstanceId", id}});
+}
+
+}  // namespace
+
+Ec2Parameters launch_parameters(const Launch& launch) {
+  const std::string token = sha256(launch.tag() + "\n" + launch.ami + "\n" + launch.seed_id + "\n" + launch.seed_snapshot).substr(0, 32);
+  Ec2Parameters parameters = {{"ImageId", launch.ami}, {"InstanceType", launch.type}, {"MinCount", "1"}, {"MaxCount", "1"}, {"ClientToken", token}};
+  add_devices(parameters, launch);
+  add_network(parameters, launch);
+  parameters.emplace_back("MetadataOptions.HttpTokens", "required");
+  parameters.emplace_back("MetadataOptions.HttpPutResponseHopLimit", "1");
+  parameters.emplace_back("MetadataOptions.HttpEndpoint", "enabled");
+  int number = 0;
+  for (const char* kind : {"instance", "volume"}) {
+    const std::string prefix = fmt::format("TagSpecification.{}", ++number);
+    parameters.emplace_back(prefix + ".ResourceType", kind);
+    add_tags(parameters, prefix + ".Tag", tags_of(launch));
+  }
+  if (!launch.user_data.empty()) parameters.emplace_back("UserData", launch.user_data.reveal());
+  return parameters;
+}
+
+Subnet get_subnet(Aws& aws, const std::string& id) {
+  const XmlNode answer = ec2_call(aws, "DescribeSubnets", {{"SubnetId.1", id}});
+  const std::vector<const XmlNode*> found = answer.items("subnetSet");
+  if (found.empty()) throw Error(ExitCode::bad_input, "{}: there is no such subnet in {}", id, aws.region());
+  return {.vpc = found.front()->text_of("vpcId"), .cidr = found.front()->text_of("cidrBlock")};
+}
+
+std::string get_group(Aws& aws, const std::string& vpc, const std::string& name) {
+  Ec2Parameters parameters;
+  add_filter(parameters, 1, "vpc-id", vpc);
+  add_filter(parameters, 2, "group-name", name);
+  const XmlNode answer = ec2_call(aws, "DescribeSecurityGroups", parameters);
+  const std::vector<const XmlNode*> found = answer.items("securityGroupInfo");
+  if (found.empty()) {
+    throw Error(ExitCode::bad_input, "{}: there is no security group '{}' in {}", aws.region(), name, vpc)
+        .set_hint("imgbuild ops writes the groups for Terraform and CloudFormation; or name one with --security-group");
+  }
+  return found.front()->text_of("groupId");
+}
+
+std::optional<std::string> find_instance(Aws& aws, const std::string& tag) {
+  Ec2Parameters parameters;
+  add_filter(parameters, 1, std::string("tag:") + kMachineTag, tag);
+  parameters.emplace_back("Filter.2.Name", "instance-state-name");
+  int number = 0;
+  for (const char* state : {"pending", "running", "stopping", "stopped"}) {
+    parameters.emplace_back(fmt::format("Filter.2.Value.{}", ++number), state);
+  }
+  const XmlNode answer = ec2_call(aws, "DescribeInstances", parameters);
+  for (const XmlNode* reservation : answer.items("reservationSet")) {
+    for (const XmlNode* instance : reservation->items("instancesSet")) return instance->text_of("instanceId");
+  }
+  return std::nullopt;
+}
+
+std::string start_instance(Aws& aws, const Launch& launch) {
+  const XmlNode answer = ec2_call(aws, "RunInstances", launch_parameters(launch));
+  const std::vector<const XmlNode*> started = answer.items("instancesSet");
+  if (started.empty()) throw Error(ExitCode::network, "RunInstances: the answer names no instance");
+  const std::string id = started.front()->text_of("instanceId");
+  wait_until_running(aws, id);
+  if (!launch.public_ip.empty()) give_address(aws, id, launch.public_ip);
+  return id;
+}
+
+std::string instance_type_for(ByteSize memory, unsigned cpus) {
+  for (const InstanceType& type : kTypes) {
+    if (memory <= ByteSize{type.memory_gib << 30} && cpus <= type.cpus) return type.name;
+  }
+  throw Error(ExitCode::bad_input, "no instance type is known with {} and {} processors", format_byte_size(memory), cpus).set_hint("name one with --type");
+}
+
+}  // namespace imgbuild

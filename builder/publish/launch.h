@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "publish/ec2.h"
+#include "util/secret.h"
+#include "util/size.h"
+
+namespace imgbuild {
+
+/// Tag "DEPLOYMENT/MACHINE" of an instance, by which it is found again.
+inline constexpr const char* kMachineTag = "imgbuild:machine";
+/// Tag that AWS Backup's plan looks for (`imgbuild ops`).
+inline constexpr const char* kBackupTag = "backup-normal";
+
+/// A machine to start.
+struct Launch {
+  std::string deployment;
+  std::string machine;
+  std::string role;
+  std::string ami;
+  std::string type;                  ///< instance type
+  std::string subnet;
+  std::string private_ip;
+  std::string public_ip;             ///< an Elastic IP of the account; may be empty
+  std::vector<std::string> groups;   ///< ids of security groups
+  std::uint64_t volume_gib = 0;      ///< 0: as large as the image
+  std::string seed_snapshot;         ///< empty: the seed is in user-data
+  std::string seed_id;               ///< the seed's instance-id: another seed is another start
+  Secret user_data;                  ///< base64; empty with a seed volume
+
+  [[nodiscard]] std::string tag() const { return deployment + "/" + machine; }
+};
+
+/// The parameters of RunInstances. The same launch has the same client token, so that asking twice starts one machine.
+[[nodiscard]] Ec2Parameters launch_parameters(const Launch& launch);
+
+struct Subnet {
+  std::string vpc;
+  std::string cidr;
+};
+/// Throws AwsError if there is none.
+[[nodiscard]] Subnet get_subnet(Aws& aws, const std::string& id);
+/// The id of the group of that name; throws Error (bad input) with the cure.
+[[nodiscard]] std::string get_group(Aws& aws, const std::string& vpc, const std::string& name);
+
+/// The instance of that machine that is there, in any state but terminated.
+[[nodiscard]] std::optional<std::string> find_instance(Aws& aws, const std::string& tag);
+/// Starts it and waits until it runs; gives it its Elastic IP. Returns its id.
+[[nodiscard]] std::string start_instance(Aws& aws, const Launch& launch);
+
+/// The smallest instance type of a general family with so much memory and so many processors. Throws Error (bad input) above 256 GiB.
+[[nodiscard]] std::string instance_type_for(ByteSize memory, unsigned cpus);
+
+/// EC2 takes so much user-data, before base64.
+inline constexpr std::size_t kMostUserData = 16 << 10;
+
+}  // namespace imgbuild
