@@ -5,11 +5,13 @@
 
 #include "cli/commands.h"
 #include "cli/deployment_options.h"
+#include "cli/find_machine.h"
+#include "cli/ops_files.h"
 #include "cli/table.h"
 #include "recipe/port_matrix.h"
 #include "recipe/read.h"
 #include "util/error.h"
-#include "util/suggest.h"
+#include "util/io.h"
 
 namespace imgbuild {
 namespace fs = std::filesystem;
@@ -72,20 +74,12 @@ void print_table(Session& session, const std::vector<PortRow>& rows) {
   for (const std::string& line : table_lines(cells)) session.print(line);
 }
 
-void check_machine(const Environment& environment, const std::string& name) {
-  if (find_machine(environment, name) != nullptr) return;
-  std::vector<std::string> names;
-  for (const Machine& machine : environment.machines) names.push_back(machine.name);
-  throw Error(ExitCode::bad_input, "{}: there is no machine '{}'{}", environment.file.native(), name,
-              did_you_mean(name, names));
-}
-
 void firewall(Session& session, const FirewallOptions& options) {
   const Project project = find_project();
   Problems problems;
   const Environment environment = read_environment(project, options.environment, problems);
   problems.throw_if_any();
-  if (options.machine) check_machine(environment, *options.machine);
+  if (options.machine) (void)require_machine(environment, *options.machine);
   std::vector<PortRow> rows = port_matrix(project, environment, problems);
   problems.throw_if_any();
   if (options.machine) std::erase_if(rows, [&](const PortRow& row) { return row.to != *options.machine; });
@@ -93,13 +87,48 @@ void firewall(Session& session, const FirewallOptions& options) {
   print_table(session, rows);
 }
 
+struct FileOptions {
+  fs::path environment;
+  fs::path output_root;
+  OpsInput::Address address = OpsInput::Address::private_ip;
+  OpsInput::Cloudflare cloudflare = OpsInput::Cloudflare::no;
+};
+
+void write_files(Session& session, const FileOptions& options) {
+  if (options.environment.empty()) throw Error(ExitCode::usage, "ops needs --env FILE, or a command such as firewall");
+  const Project project = find_project();
+  Problems problems;
+  const Environment environment = read_environment(project, options.environment, problems);
+  problems.throw_if_any();
+  const std::vector<PortRow> ports = port_matrix(project, environment, problems);
+  problems.throw_if_any();
+  const fs::path folder = output_root_or_default(project, options.output_root) / environment.deployment / "ops";
+  const OpsInput input = {.environment = environment, .ports = ports, .folder = fs::absolute(folder).lexically_normal(),
+                          .environment_file = fs::absolute(environment.file).lexically_normal(), .address = options.address, .cloudflare = options.cloudflare};
+  const std::vector<OpsFile> files = ops_files(input);  // all are made before the first is written
+  io::make_directories(folder, 0755);
+  for (const OpsFile& file : files) {
+    io::write_file(folder / file.name, file.content, 0644);
+    session.print((folder / file.name).native());
+  }
+}
+
 }  // namespace
 
 void add_ops_command(CLI::App& app, Session& session) {
-  const auto options = std::make_shared<FirewallOptions>();
-  CLI::App* command = app.add_subcommand("ops", "What those who run the machines need: firewall");
-  command->require_subcommand(1);
+  const auto files = std::make_shared<FileOptions>();
+  CLI::App* command = app.add_subcommand("ops", "Files for those who run the machines: ssh, tmux, security groups, backups, runbook");
+  command->require_subcommand(0, 1);
   command->fallthrough();
+  command->add_option("--env", files->environment, "Environment file of the deployment");
+  command->add_option("-o,--output", files->output_root, "Folder of the deployment's folder (default: output/ of the project)");
+  command->add_flag_callback("--public", [files] { files->address = OpsInput::Address::public_ip; }, "Reach machines at their public addresses");
+  command->add_flag_callback(
+      "--cloudflare", [files] { files->cloudflare = OpsInput::Cloudflare::yes; }, "Security groups: what is open to the world on 80, 443 and 8443 is open to Cloudflare only");
+  command->callback([command, files, &session] {
+    if (command->get_subcommands().empty()) write_files(session, *files);
+  });
+  const auto options = std::make_shared<FirewallOptions>();
   CLI::App* table = command->add_subcommand("firewall", "Every port that the machines' firewalls open, and to whom");
   table->add_option("--env", options->environment, "Environment file of the deployment")->required();
   table->add_option("--machine", options->machine, "Only the ways into this machine");

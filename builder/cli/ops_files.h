@@ -1,0 +1,71 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "recipe/environment.h"
+#include "recipe/port_matrix.h"
+
+/// The texts of `imgbuild ops --env FILE`, each a pure function of the deployment.
+namespace imgbuild {
+
+/// What the files are made from.
+struct OpsInput {
+  const Environment& environment;
+  const std::vector<PortRow>& ports;
+  std::filesystem::path folder;       ///< where the files will be, absolute
+  std::filesystem::path environment_file;  ///< absolute
+  enum class Address { private_ip, public_ip } address = Address::private_ip;  ///< by which the machines are reached
+  enum class Cloudflare { no, yes } cloudflare = Cloudflare::no;
+};
+
+/// A file of the ops machine.
+struct OpsFile {
+  std::string name;
+  std::string content;
+};
+
+[[nodiscard]] std::string ops_ssh_config(const OpsInput& input);
+[[nodiscard]] std::string ops_hosts(const OpsInput& input);
+/// Throws Error (bad input) if the vault lacks the host key of a machine of ours.
+[[nodiscard]] std::string ops_known_hosts(const OpsInput& input);
+[[nodiscard]] std::string ops_tmuxinator(const OpsInput& input);
+[[nodiscard]] std::string ops_tmux_conf();
+/// Security groups "DEPLOYMENT-MACHINE" of our machines, and the backup plan.
+[[nodiscard]] std::string ops_terraform(const OpsInput& input);
+[[nodiscard]] std::string ops_cloudformation(const OpsInput& input);
+[[nodiscard]] std::string ops_runbook(const OpsInput& input);
+
+/// All of them, in a fixed order.
+[[nodiscard]] std::vector<OpsFile> ops_files(const OpsInput& input);
+
+/// "s1" of "prod-s1" in the deployment prod.
+[[nodiscard]] std::string short_name(const Environment& environment, const Machine& machine);
+
+/// What a security group lets in: one network, one port.
+struct IngressRule {
+  std::string machine;
+  std::string network;   ///< CIDR
+  std::string protocol;  ///< tcp or udp
+  unsigned port = 0;
+  std::string description;
+};
+/// The rules of our machines: the same matrix as their own firewalls (port_matrix.h), the world as two networks, or, on the ports
+/// of the web and where asked for, as those of Cloudflare.
+[[nodiscard]] std::vector<IngressRule> ingress_rules(const OpsInput& input);
+
+/// A rule of the backup plan. AWS Backup keeps by days, not by number: `keep` is what the days come to.
+struct BackupRule {
+  const char* name;
+  const char* schedule;  ///< AWS's cron, UTC
+  int days;
+};
+inline constexpr BackupRule kBackupRules[] = {
+    {"every-3-hours", "cron(0 0/3 ? * * *)", 1},   // 8 of them; a day is the least that AWS Backup keeps
+    {"daily", "cron(30 1 ? * * *)", 6},
+    {"weekly", "cron(30 2 ? * 1 *)", 28},
+    {"monthly", "cron(30 3 1 * ? *)", 731},
+};
+
+}  // namespace imgbuild

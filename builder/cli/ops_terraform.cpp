@@ -1,0 +1,86 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/ops_files.h"
+
+namespace imgbuild {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Terraform's names hold letters, digits, '_' and '-', and begin with a letter or '_'.
+std::string resource_name(const std::string& text) {
+  std::string name = "m_" + text;
+  std::ranges::replace(name, '.', '_');
+  return name;
+}
+
+bool is_ipv6(const std::string& network) { return network.find(':') != std::string::npos; }
+
+Json group(const OpsInput& input, const Machine& machine) {
+  return {{"name", input.environment.deployment + "-" + machine.name},
+          {"description", fmt::format("{} of {}", machine.role, input.environment.deployment)},
+          {"vpc_id", "${var.vpc_id}"},
+          {"tags", {{"Name", machine.name}, {"imgbuild:machine", input.environment.deployment + "/" + machine.name}}}};
+}
+
+Json ingress(const IngressRule& rule) {
+  return {{"security_group_id", fmt::format("${{aws_security_group.{}.id}}", resource_name(rule.machine))},
+          {"description", rule.description},
+          {"ip_protocol", rule.protocol},
+          {"from_port", rule.port},
+          {"to_port", rule.port},
+          {is_ipv6(rule.network) ? "cidr_ipv6" : "cidr_ipv4", rule.network}};
+}
+
+void add_groups(Json& resources, const OpsInput& input) {
+  for (const Machine& machine : input.environment.machines) {
+    if (machine.external == Machine::External::yes) continue;
+    const std::string name = resource_name(machine.name);
+    resources["aws_security_group"][name] = group(input, machine);
+    for (const char* version : {"ipv4", "ipv6"}) {
+      resources["aws_vpc_security_group_egress_rule"][name + "_" + version] = {
+          {"security_group_id", fmt::format("${{aws_security_group.{}.id}}", name)},
+          {"ip_protocol", "-1"},
+          {fmt::format("cidr_{}", version), std::string(version) == "ipv4" ? "0.0.0.0/0" : "::/0"}};
+    }
+  }
+  int number = 0;
+  for (const IngressRule& rule : ingress_rules(input)) {
+    resources["aws_vpc_security_group_ingress_rule"][fmt::format("{}_{}", resource_name(rule.machine), ++number)] = ingress(rule);
+  }
+}
+
+void add_backup(Json& resources, const std::string& name) {
+  Json rules = Json::array();
+  for (const BackupRule& rule : kBackupRules) {
+    rules.push_back({{"rule_name", rule.name}, {"target_vault_name", "${aws_backup_vault.backup.name}"}, {"schedule", rule.schedule},
+                     {"lifecycle", Json::array({{{"delete_after", rule.days}}})}});
+  }
+  const Json trust = {{"Version", "2012-10-17"},
+                      {"Statement", Json::array({{{"Effect", "Allow"}, {"Principal", {{"Service", "backup.amazonaws.com"}}}, {"Action", "sts:AssumeRole"}}})}};
+  resources["aws_backup_vault"]["backup"] = {{"name", name}};
+  resources["aws_backup_plan"]["backup"] = {{"name", name}, {"rule", rules}};
+  resources["aws_iam_role"]["backup"] = {{"name", name + "-backup"}, {"assume_role_policy", trust.dump()}};
+  resources["aws_iam_role_policy_attachment"]["backup"] = {{"role", "${aws_iam_role.backup.name}"},
+                                                           {"policy_arn", "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"}};
+  resources["aws_backup_selection"]["backup"] = {{"name", "backup-normal"}, {"plan_id", "${aws_backup_plan.backup.id}"}, {"iam_role_arn", "${aws_iam_role.backup.arn}"},
+                                                 {"selection_tag", Json::array({{{"type", "STRINGEQUALS"}, {"key", "backup-normal"}, {"value", "true"}}})}};
+}
+
+}  // namespace
+
+std::string ops_terraform(const OpsInput& input) {
+  Json resources = Json::object();
+  add_groups(resources, input);
+  add_backup(resources, input.environment.deployment);
+  const Json root = {{"//", "Made by `imgbuild ops`; run it again instead of editing."},
+                     {"terraform", {{"required_providers", {{"aws", {{"source", "hashicorp/aws"}, {"version", ">= 5.0"}}}}}}},
+                     {"variable", {{"vpc_id", {{"type", "string"}, {"description", "VPC of the deployment"}}}}},
+                     {"resource", resources}};
+  return root.dump(2) + "\n";
+}
+
+}  // namespace imgbuild
