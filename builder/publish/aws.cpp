@@ -68,6 +68,13 @@ HttpRequest Aws::request_of(const AwsCall& call, const std::string& body) const 
   return {.method = call.method, .url = endpoint + target, .headers = sign(plain, scope, credentials_.get()), .body = {}};
 }
 
+/// Those under way, without those that are late.
+std::size_t Aws::timely() const {
+  const Clock::time_point now = Clock::now();
+  const auto late = static_cast<std::size_t>(std::ranges::count_if(late_at_, [&](const auto& request) { return request.second < now; }));
+  return late_at_.size() - std::min(late, kMostLate);
+}
+
 void Aws::send(Attempt attempt) {
   std::string body = attempt.call.body ? attempt.call.body() : "";
   HttpRequest request = request_of(attempt.call, body);
@@ -77,10 +84,11 @@ void Aws::send(Attempt attempt) {
   figures_.body_bytes += body.size();
   if (attempt.sent++ == 0) attempt.first = Clock::now();
   request.body = std::move(body);
-  ++under_way_;
+  const std::uint64_t number = figures_.requests;
+  late_at_[number] = Clock::now() + window_.usual(attempt.call.operation);
   const auto shared = std::make_shared<Attempt>(std::move(attempt));
-  engine_.start(std::move(request), [this, shared](const HttpAnswer& answer) {
-    --under_way_;
+  engine_.start(std::move(request), [this, shared, number](const HttpAnswer& answer) {
+    late_at_.erase(number);
     take(*shared, answer);
   });
 }
@@ -162,7 +170,7 @@ void Aws::turn() {
   milliseconds wait{100};
   // What is new somewhere has not spread: one call asks, the others wait.
   const std::size_t most = now < gate_ + kSpreadDelay && gate_ != Clock::time_point{} ? 1 : window_.size();
-  for (auto next = waiting_.begin(); next != waiting_.end() && under_way_ < most;) {
+  for (auto next = waiting_.begin(); next != waiting_.end() && timely() < most;) {
     const Clock::time_point due = std::max(next->not_before, gate_);
     if (due > now) {
       wait = std::clamp(std::chrono::duration_cast<milliseconds>(due - now), milliseconds(1), wait);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <cstdint>
 #include <list>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -62,8 +63,8 @@ class Aws {
   /// Queues a call; 'done' gets the good answer, from turn(). turn() throws AwsError for a call that is refused.
   void submit(AwsCall call, Done done);
   /// True while more calls are welcome. Those that wait for their next attempt don't keep others from being sent.
-  [[nodiscard]] bool has_room() const { return under_way_ < window_.size() && waiting_.size() < kMostWaiting; }
-  [[nodiscard]] bool is_idle() const { return waiting_.empty() && under_way_ == 0; }
+  [[nodiscard]] bool has_room() const { return timely() < window_.size() && waiting_.size() < kMostWaiting; }
+  [[nodiscard]] bool is_idle() const { return waiting_.empty() && late_at_.empty(); }
   /// Sends what is due and takes answers; waits up to a tenth of a second for something to do.
   void turn();
 
@@ -76,6 +77,7 @@ class Aws {
 
  private:
   static constexpr std::size_t kMostWaiting = 64;
+  static constexpr std::size_t kMostLate = 16;  ///< each has half a megabyte in memory
   using Clock = std::chrono::steady_clock;
   struct Attempt {
     AwsCall call;
@@ -89,6 +91,7 @@ class Aws {
     Clock::time_point not_before{};
   };
 
+  [[nodiscard]] std::size_t timely() const;
   void send(Attempt attempt);
   void take(Attempt& attempt, const HttpAnswer& answer);
   void repeat(Attempt attempt, std::chrono::milliseconds delay);
@@ -105,7 +108,7 @@ class Aws {
   SendWindow window_;
   AwsFigures figures_;
   std::list<Attempt> waiting_;
-  std::size_t under_way_ = 0;
+  std::map<std::uint64_t, Clock::time_point> late_at_;  ///< of the requests under way: when each is late
   Clock::time_point gate_{};  ///< nothing is sent before: something new has not spread yet
   std::chrono::seconds clock_error_{0};
   std::mt19937_64 random_{std::random_device{}()};

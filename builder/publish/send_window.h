@@ -23,7 +23,9 @@ class SendWindow {
   void note_overload(Clock::time_point now);
   /// No answer. Where others were answered meanwhile it was one connection's fault, and nothing is halved.
   void note_silence(Clock::time_point now);
-  /// How long to wait for an answer on the given attempt (from 1): four times what answers took of late, at least 1 s, doubled for
+  /// After how long an answer is later than usual. A request that is late does not keep others from being sent.
+  [[nodiscard]] Milliseconds usual(const std::string& operation) const;
+  /// How long to wait for an answer on the given attempt (from 1): four times what answers took of late, at least 2 s, doubled for
   /// each attempt; never longer than 20 s and what the bytes need at 64 KiB/s.
   [[nodiscard]] Milliseconds timeout(const std::string& operation, std::size_t bytes, int attempt) const;
 
@@ -31,6 +33,7 @@ class SendWindow {
   struct Pace {
     double mean_ms = 0;
     double deviation_ms = 0;
+    double best_ms = 0;
     int count = 0;
   };
   std::map<std::string, Pace> paces_;

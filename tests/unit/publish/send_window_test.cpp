@@ -56,13 +56,30 @@ TEST(SendWindow, DoesNotGrowWhileAnswersAreSlow) {
   EXPECT_EQ(window.size(), 8U);
 }
 
+TEST(SendWindow, DoesNotGrowWhileAnswersQueue) {
+  SendWindow window;
+  answer(window, milliseconds(10));
+  for (int i = 0; i < 50; ++i) answer(window, milliseconds(200));
+  const std::size_t size = window.size();
+  for (int i = 0; i < 50; ++i) answer(window, milliseconds(200));
+  EXPECT_EQ(window.size(), size);
+}
+
+TEST(SendWindow, KnowsWhatIsLate) {
+  SendWindow window;
+  EXPECT_EQ(window.usual("x"), milliseconds(20'000));
+  for (int i = 0; i < 100; ++i) answer(window, milliseconds(300));
+  EXPECT_GE(window.usual("x"), milliseconds(300));
+  EXPECT_LE(window.usual("x"), milliseconds(310));
+}
+
 TEST(SendWindow, WaitsAsLongAsAnswersTake) {
   SendWindow window;
   EXPECT_EQ(window.timeout("x", 0, 1), milliseconds(20'000));
   EXPECT_EQ(window.timeout("x", 512 << 10, 1), milliseconds(28'192));
   for (int i = 0; i < 100; ++i) answer(window, milliseconds(50));
-  EXPECT_EQ(window.timeout("x", 0, 1), milliseconds(1'000));
-  EXPECT_EQ(window.timeout("x", 0, 3), milliseconds(4'000));
+  EXPECT_EQ(window.timeout("x", 0, 1), milliseconds(2'000));
+  EXPECT_EQ(window.timeout("x", 0, 3), milliseconds(8'000));
   EXPECT_EQ(window.timeout("x", 0, 9), milliseconds(20'000));
   for (int i = 0; i < 100; ++i) answer(window, milliseconds(1'500));
   EXPECT_GE(window.timeout("x", 0, 1), milliseconds(6'000));
