@@ -22,7 +22,7 @@ def test_what_may_pass_is_tried_again(server, disk, fault):
 
 
 def test_a_server_that_falls_silent_is_left(server, disk):
-    server.set(faults=[{"operation": "PutSnapshotBlock", "fault": "hang", "after": 20, "times": 4}])
+    server.set(faults=[{"operation": "PutSnapshotBlock", "fault": "hang", "after": 40, "times": 4}])
     began = time.monotonic()
     [image] = upload(server, disk)
     assert time.monotonic() - began < 15
