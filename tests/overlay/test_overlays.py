@@ -74,8 +74,11 @@ def test_units_use_commands_that_exist(unit):
 
 def test_cloud_init_reads_its_datasources_from_one_line():
     text = (OVERLAYS / "common/etc/cloud/cloud.cfg.d/90-appliance.cfg").read_text()
-    assert "\ndatasource_list: [ NoCloud, None ]\n" in text
+    assert "\ndatasource_list: [ NoCloud, Ec2, None ]\n" in text
     assert yaml.safe_load(text)["users"] == []
+    assert yaml.safe_load(text)["datasource"] == {"Ec2": {"strict_id": "true"}}
+    # With more than one source ds-identify would turn cloud-init off where it finds none, and nobody would say that the seed is missing.
+    assert "\npolicy: enabled\n" in (OVERLAYS / "common/etc/cloud/ds-identify.cfg").read_text()
 
 
 def firewall(tmp_path, rules):
