@@ -22,10 +22,10 @@ def test_what_may_pass_is_tried_again(server, disk, fault):
 
 
 def test_a_server_that_falls_silent_is_left(server, disk):
-    server.set(faults=[{"operation": "PutSnapshotBlock", "fault": "hang", "after": 40, "times": 4}])
+    server.set(faults=[{"operation": "PutSnapshotBlock", "fault": "hang", "after": 40, "times": 2}])
     began = time.monotonic()
     [image] = upload(server, disk)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 20  # a silence costs 2 s, a second one of the same block 4 s; AWS's slowest answer would be 28
     assert same(server.disk(the_snapshot(server, image["ami"])), disk)
 
 
