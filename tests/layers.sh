@@ -18,9 +18,9 @@ declare -A home=(
   ['guestfs\.h']="builder/util/guestfs.cpp"
   ['yaml-cpp/']="builder/util/yaml.cpp"
   ['archive(_entry)?\.h']="builder/util/archive_handle.h builder/util/iso_image.cpp builder/util/tree_archive.cpp"
-  ['openssl/']="builder/util/digest.cpp builder/util/secret.cpp builder/keys/openssl_handle.h builder/keys/"
+  ['openssl/']="builder/util/digest.cpp builder/util/base64.cpp builder/util/secret.cpp builder/keys/openssl_handle.h builder/keys/"
   ['curl/']="builder/util/curl_handle.h"
-  ['zstd\.h']="builder/image/qcow2.cpp"
+  ['zstd\.h']="builder/image/qcow2.cpp builder/util/zstd.cpp"
   ['CLI/']="builder/cli/ builder/main.cpp"
 )
 

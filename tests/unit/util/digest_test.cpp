@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "util/base64.h"
 #include "util/io.h"
 
 namespace imgbuild {
@@ -26,6 +27,11 @@ TEST(Base64, PadsToWholeGroups) {
   EXPECT_EQ(to_base64(""), "");
   EXPECT_EQ(to_base64("a"), "YQ==");
   EXPECT_EQ(to_base64("abc"), "YWJj");
+}
+
+TEST(Base64, IsReadBackAndNothingElseIs) {
+  for (const std::string bytes : {"", "a", "ab", "abc", "\xff\x01\x02\x03"}) EXPECT_EQ(from_base64(to_base64(bytes)), bytes);
+  for (const char* text : {"YQ", "YQ=", "Y===", "YR==", "YQ==\n", " YQ==", "YQ==YQ==", "Y*Q="}) EXPECT_EQ(from_base64(text), std::nullopt) << text;
 }
 
 }  // namespace
