@@ -20,6 +20,7 @@ struct StepContext {
   std::vector<StandIn> stand_ins = {};  ///< grub_stand_ins of the disk the tree will be on
   const PackageLock* lock = nullptr;    ///< what a packages step is to install; null: what apt chooses now
   GuestCommand::Network network = GuestCommand::Network::yes;  ///< no: files of the lock are taken from the cache alone
+  PackageLock* installed = nullptr;     ///< gets what a packages step installed; null: nobody asks
 };
 
 /// Applies one step to the tree and reports it as one stage. Throws Error: bad input (an unknown package, a payload

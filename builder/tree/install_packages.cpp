@@ -109,6 +109,7 @@ void apply(Guest& guest, const PackagesStep& step, const StepContext& context, S
   const PackageLock lock = context.lock != nullptr ? *context.lock : resolve_packages(guest, step, context, status);
   if (context.network == GuestCommand::Network::yes) fetch_packages(lock, context, status);
   install_packages(guest, step, lock, context, status);
+  if (context.installed != nullptr) *context.installed = lock;
 }
 
 }  // namespace imgbuild

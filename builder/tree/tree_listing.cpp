@@ -4,12 +4,13 @@
 
 #include <map>
 
+#include "tree/mtree.h"
 #include "util/digest.h"
 #include "util/interrupt.h"
+#include "util/parallel.h"
 #include "util/root_folder.h"
 
 namespace imgbuild {
-namespace {
 
 char type_letter(mode_t mode) {
   if (S_ISREG(mode)) return 'f';
@@ -20,7 +21,18 @@ char type_letter(mode_t mode) {
   return S_ISFIFO(mode) ? 'p' : 's';
 }
 
-std::string digest_of(const io::File& file, std::vector<char>& buffer) {
+std::string attribute_text(const std::vector<Attribute>& attributes) {
+  std::string text;
+  for (const Attribute& attribute : attributes) {
+    text += fmt::format("{}{}={}", text.empty() ? "" : " ", escape(attribute.name), to_base64(attribute.value));
+  }
+  return text;
+}
+
+namespace {
+
+std::string digest_of(const io::File& file) {
+  thread_local std::vector<char> buffer(1 << 20);
   Sha256 digest;
   while (const std::size_t size = io::read(file, buffer.data(), buffer.size())) {
     check_interrupt();
@@ -29,7 +41,7 @@ std::string digest_of(const io::File& file, std::vector<char>& buffer) {
   return digest.hex();
 }
 
-TreeRecord record_of(const RootFolder& root, const TreeEntry& entry, std::vector<char>& buffer) {
+TreeRecord record_of(const RootFolder& root, const TreeEntry& entry) {
   const struct stat& status = entry.status;
   TreeRecord record{.path = "/" + entry.path, .type = type_letter(status.st_mode)};
   record.mode = status.st_mode & 07777;
@@ -39,12 +51,10 @@ TreeRecord record_of(const RootFolder& root, const TreeEntry& entry, std::vector
   if (record.type == 'l') record.content = root.read_link(entry.path);
   if (record.type != 'f' && record.type != 'd') return record;
   const io::File file = root.open_file(entry.path);
-  for (const Attribute& attribute : read_attributes(file)) {
-    record.attributes += fmt::format("{}{}={}", record.attributes.empty() ? "" : " ", attribute.name, to_hex(attribute.value));
-  }
+  record.attributes = attribute_text(read_attributes(file));
   if (record.type == 'd') return record;
   record.size = static_cast<std::uint64_t>(status.st_size);
-  record.content = digest_of(file, buffer);
+  record.content = digest_of(file);
   return record;
 }
 
@@ -52,9 +62,9 @@ TreeRecord record_of(const RootFolder& root, const TreeEntry& entry, std::vector
 
 std::vector<TreeRecord> tree_listing(const std::filesystem::path& folder) {
   const RootFolder root(folder);
-  std::vector<char> buffer(1 << 20);
-  std::vector<TreeRecord> records;
-  for (const TreeEntry& entry : list_tree(root)) records.push_back(record_of(root, entry, buffer));
+  const std::vector<TreeEntry> entries = list_tree(root);
+  std::vector<TreeRecord> records(entries.size());
+  in_parallel(entries.size(), [&](std::size_t i) { records[i] = record_of(root, entries[i]); });
   return records;
 }
 

@@ -3,7 +3,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <sys/types.h>
 #include <vector>
+
+#include "util/root_folder.h"
 
 namespace imgbuild {
 
@@ -16,12 +19,18 @@ struct TreeRecord {
   std::uint32_t gid = 0;
   std::uint64_t size = 0;       ///< bytes of a file, else 0
   std::int64_t mtime = 0;       ///< seconds since 1970
-  std::string content;          ///< SHA-256 of a file, target of a link, else empty
-  std::string attributes;       ///< "name=hex …", sorted; may be empty
+  std::string content = {};     ///< SHA-256 of a file, target of a link, else empty
+  std::string attributes = {};  ///< as attribute_text gives them; may be empty
   bool operator==(const TreeRecord&) const = default;
 };
 
-/// Everything below a folder, sorted by path in byte order. Reads every file. Throws Error, Interrupted.
+/// As in find -type and TreeRecord::type.
+[[nodiscard]] char type_letter(mode_t mode);
+
+/// "name=base64 …" with names as escape() gives them (tree/mtree.h), in the order given.
+[[nodiscard]] std::string attribute_text(const std::vector<Attribute>& attributes);
+
+/// Everything below a folder, sorted by path in byte order. Reads every file, with all processors. Throws Error, Interrupted.
 [[nodiscard]] std::vector<TreeRecord> tree_listing(const std::filesystem::path& folder);
 
 /// One line a record: "PATH TYPE MODE UID:GID SIZE MTIME CONTENT ATTRIBUTES".
