@@ -42,6 +42,8 @@ void tell_age(const Layer& layer, const Step& step, Status& status) {
   status.note(fmt::format("the packages are those of {} ago; --rebuild installs newer ones", age.count() == 1 ? "a day" : fmt::format("{} days", age.count())));
 }
 
+void append(PackageLock& all, const PackageLock& packages) { all.insert(all.end(), packages.begin(), packages.end()); }
+
 /// The root folder of the stack is that of its topmost layer, so each has the owner, mode and time of the one below.
 void make_like(const fs::path& below, const fs::path& upper) {
   struct stat status = {};
@@ -84,18 +86,21 @@ void ImageTree::unpack() {
 
 void ImageTree::run_steps() {
   const std::unique_ptr<Guest> guest = open();
-  for (std::size_t i = 0; i < request_.plan.steps.size(); ++i) apply_step(*guest, i);
+  for (std::size_t i = 0; i < request_.plan.steps.size(); ++i) append(packages_, apply_step(*guest, i));
   guest->finish();
 }
 
-void ImageTree::apply_step(Guest& guest, std::size_t index) {
+PackageLock ImageTree::apply_step(Guest& guest, std::size_t index) {
   StepContext context = {.package_cache = request_.cache.packages(), .work = work_, .proxy = request_.options.proxy,
                          .stand_ins = grub_stand_ins(request_.base.layout), .network = request_.options.network};
   const PlannedStep& planned = request_.plan.steps[index];
   if (planned.lock) context.lock = &*planned.lock;
+  PackageLock installed;
+  context.installed = &installed;
   const Step& step = planned.step;
   try {
     apply(guest, step, context, status_);
+    return installed;
   } catch (Error& error) {
     throw error.add_context(fmt::format("doing step {} ({}) of role '{}'", index + 1, describe(step), request_.plan.recipe.role));
   }
@@ -108,10 +113,14 @@ void ImageTree::stack_layers() {
   const auto provide = [&](const Layer& wanted, const LayerStore::Make& make) {
     return anew ? store_.make_anew(wanted, make, status_) : store_.find_or_make(wanted, make, status_);
   };
-  stack_.push_back(provide(base_layer(), [&](const fs::path& upper, const fs::path&) { unpack_base(request_.base, upper, status_); }));
+  stack_.push_back(provide(base_layer(), [&](const fs::path& upper, const fs::path&) {
+    unpack_base(request_.base, upper, status_);
+    return PackageLock{};
+  }));
   epoch_ = std::min<std::int64_t>(stack_.front().newest, request_.base.made.time_since_epoch().count());
   for (std::size_t i = 0; i < request_.plan.steps.size(); ++i) {
-    stack_.push_back(provide(step_layer(i), [&](const fs::path& upper, const fs::path& work) { make_step(i, upper, work); }));
+    stack_.push_back(provide(step_layer(i), [&](const fs::path& upper, const fs::path& work) { return make_step(i, upper, work); }));
+    append(packages_, stack_.back().packages);
     tell_age(stack_.back(), request_.plan.steps[i].step, status_);
   }
   for (const char* name : {"upper", "kernel"}) io::make_directories(work_ / name, 0755);
@@ -135,12 +144,13 @@ Layer ImageTree::step_layer(std::size_t index) const {
   return {.key = layer_key(stack_.back(), planned), .parent = stack_.back().key, .step = describe(planned.step)};
 }
 
-void ImageTree::make_step(std::size_t index, const fs::path& upper, const fs::path& work) {
+PackageLock ImageTree::make_step(std::size_t index, const fs::path& upper, const fs::path& work) {
   make_like(stack_.back().tree(), upper);
   const OverlayMount mount(folders(upper, work), tree_);
   const std::unique_ptr<Guest> guest = open();
-  apply_step(*guest, index);
+  PackageLock packages = apply_step(*guest, index);
   guest->finish();
+  return packages;
 }
 
 OverlayFolders ImageTree::folders(const fs::path& upper, const fs::path& work) const {

@@ -34,6 +34,8 @@ class ImageTree {
   /// The time that what we do counts as done at, in seconds since 1970: of the base's newest file. Unlike the clock it is
   /// the same for whoever makes the same image. Not after the base was made: a file from the future changes nothing.
   [[nodiscard]] std::int64_t epoch() const { return epoch_; }
+  /// The package files that the steps installed, in the order of the steps.
+  [[nodiscard]] const PackageLock& packages() const { return packages_; }
   /// Keys of the steps' layers; empty where none are kept.
   [[nodiscard]] std::vector<std::string> keys() const;
   /// To work on the tree.
@@ -45,8 +47,8 @@ class ImageTree {
   void stack_layers();
   [[nodiscard]] Layer base_layer() const;
   [[nodiscard]] Layer step_layer(std::size_t index) const;
-  void make_step(std::size_t index, const std::filesystem::path& upper, const std::filesystem::path& work);
-  void apply_step(Guest& guest, std::size_t index);
+  PackageLock make_step(std::size_t index, const std::filesystem::path& upper, const std::filesystem::path& work);
+  PackageLock apply_step(Guest& guest, std::size_t index);
   [[nodiscard]] OverlayFolders folders(const std::filesystem::path& upper, const std::filesystem::path& work) const;
 
   TreeRequest request_;
@@ -55,6 +57,7 @@ class ImageTree {
   Status& status_;
   LayerStore store_;
   std::int64_t epoch_ = 0;
+  PackageLock packages_;
   std::vector<Layer> stack_;  ///< the base's tree first
   std::optional<io::FileLock> lock_;
   std::optional<OverlayMount> mount_;

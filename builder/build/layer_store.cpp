@@ -18,9 +18,24 @@ namespace {
 
 constexpr std::string_view kPutAside = "damaged-";
 
+Json to_json(const PackageLock& packages) {
+  Json list = Json::array();
+  for (const LockedPackage& package : packages) list.push_back({package.name, package.version, package.architecture, package.sha256});
+  return list;
+}
+
+PackageLock packages_from_json(const Json& list) {
+  PackageLock packages;
+  for (const Json& fields : list) {
+    packages.push_back({.name = fields.at(0), .version = fields.at(1), .architecture = fields.at(2), .file = "", .uri = "", .sha256 = fields.at(3)});
+  }
+  return packages;
+}
+
 std::string to_json(const Layer& layer) {
   return Json{{"version", 1}, {"key", layer.key}, {"parent", layer.parent}, {"step", layer.step}, {"content", layer.content},
-              {"bytes", layer.bytes}, {"newest", layer.newest}, {"made", layer.made.time_since_epoch().count()}}
+              {"bytes", layer.bytes}, {"newest", layer.newest}, {"packages", to_json(layer.packages)},
+              {"made", layer.made.time_since_epoch().count()}}
              .dump(2) + "\n";
 }
 
@@ -34,7 +49,7 @@ std::optional<Layer> read_record(const fs::path& folder) {
     struct stat status = {};
     (void)::stat(record.c_str(), &status);  // it was read a moment ago
     return Layer{.key = json.at("key"), .parent = json.at("parent"), .step = json.at("step"), .content = json.at("content"),
-                 .bytes = json.at("bytes"), .newest = json.at("newest"),
+                 .bytes = json.at("bytes"), .newest = json.at("newest"), .packages = packages_from_json(json.value("packages", Json::array())),
                  .made = std::chrono::sys_seconds(std::chrono::seconds(json.at("made").get<std::int64_t>())),
                  .used = std::chrono::sys_seconds(std::chrono::seconds(status.st_mtime)), .folder = folder};
   } catch (const Json::exception&) {
@@ -78,7 +93,7 @@ Layer LayerStore::make(const Layer& wanted, const Make& make) const {
   layer.folder = temporary.path() / "layer";
   io::make_directories(layer.tree(), 0755);
   io::make_directories(temporary.path() / "work", 0700);
-  make(layer.tree(), temporary.path() / "work");
+  layer.packages = make(layer.tree(), temporary.path() / "work");
   const TreeDigest digest = digest_tree(layer.tree());
   layer.content = digest.sha256;
   layer.bytes = digest.bytes;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tree/package_lock.h"
 #include "util/io.h"
 #include "util/status.h"
 
@@ -21,6 +22,7 @@ struct Layer {
   std::string content;  ///< digest_tree of what is in it
   std::uint64_t bytes = 0;
   std::int64_t newest = 0;  ///< time of its newest entry, seconds since 1970
+  PackageLock packages = {};  ///< the files that a packages step installed: name, version, architecture and SHA-256 of each
   std::chrono::sys_seconds made;
   std::chrono::sys_seconds used;  ///< last time it was found
   std::filesystem::path folder;
@@ -46,8 +48,8 @@ class LayerStore {
   /// The record of the layer, if there is one; what it holds was not read.
   [[nodiscard]] std::optional<Layer> record(const std::string& key) const;
 
-  /// Fills 'upper' with what the layer is to hold; 'work' is an empty folder beside it.
-  using Make = std::function<void(const std::filesystem::path& upper, const std::filesystem::path& work)>;
+  /// Fills 'upper' with what the layer is to hold; 'work' is an empty folder beside it. Returns the layer's packages.
+  using Make = std::function<PackageLock(const std::filesystem::path& upper, const std::filesystem::path& work)>;
 
   /// The layer, found or made: by us, or by another process that we then wait for. 'wanted' gives key, parent and step.
   /// Throws what 'make' throws; then nothing is left of it.

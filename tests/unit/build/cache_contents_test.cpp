@@ -51,6 +51,7 @@ class CacheContents : public testing::Test {
     SilentStatus silent;
     (void)LayerStore(cache_.layers()).find_or_make({.key = sha256(name), .step = name}, [&](const fs::path& upper, const fs::path&) {
       io::write_file(upper / "file", name, 0644);
+      return PackageLock{};
     }, silent);
   }
   Layer layer(const std::string& name) { return LayerStore(cache_.layers()).record(sha256(name)).value(); }
@@ -86,7 +87,7 @@ TEST_F(CacheContents, KeepABaseWhoseTreeIsUsed) {
   for (const Base& base : list_bases(cache_.bases())) {
     if (base.folder != bases_["new"]) continue;
     SilentStatus silent;
-    (void)LayerStore(cache_.layers()).find_or_make({.key = base_layer_key(base), .step = "base"}, [](const fs::path&, const fs::path&) {}, silent);
+    (void)LayerStore(cache_.layers()).find_or_make({.key = base_layer_key(base), .step = "base"}, [](const fs::path&, const fs::path&) { return PackageLock{}; }, silent);
   }
   (void)prune_cache(cache_, now() - std::chrono::days(30), status_);
   EXPECT_TRUE(fs::exists(bases_["new"]));

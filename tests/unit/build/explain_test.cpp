@@ -43,7 +43,7 @@ class Explain : public testing::Test {
     }
   }
   Layer provide(const Layer& wanted) {
-    return LayerStore(cache_.layers()).find_or_make(wanted, [](const fs::path&, const fs::path&) {}, status_);
+    return LayerStore(cache_.layers()).find_or_make(wanted, [](const fs::path&, const fs::path&) { return PackageLock{}; }, status_);
   }
   std::vector<Layer> layers_named(const std::string& step) {
     std::vector<Layer> layers = LayerStore(cache_.layers()).list();

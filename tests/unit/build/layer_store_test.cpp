@@ -30,6 +30,7 @@ class Layers : public testing::Test {
     return [this, content](const fs::path& upper, const fs::path&) {
       ++made_;
       io::write_file(upper / "file", content, 0644);
+      return PackageLock{};
     };
   }
   Layer provide(const std::string& name) { return store_.find_or_make(wanted(name), putting(name), notes_); }
@@ -58,6 +59,14 @@ TEST_F(Layers, AreMadeOnceAndFoundAgain) {
   EXPECT_EQ(second.step, "overlay: a");
   EXPECT_TRUE(store_.record(sha256("a")));
   EXPECT_FALSE(store_.record(sha256("b")));
+}
+
+TEST_F(Layers, KnowThePackagesThatMadeThem) {
+  const PackageLock nginx = {{.name = "nginx", .version = "1.22.1-9", .architecture = "amd64", .sha256 = sha256("nginx")}};
+  const auto make = [&](const fs::path&, const fs::path&) { return nginx; };
+  EXPECT_EQ(store_.find_or_make(wanted("a"), make, notes_).packages, nginx);
+  EXPECT_EQ(store_.record(sha256("a"))->packages, nginx);
+  EXPECT_THAT(provide("b").packages, IsEmpty());
 }
 
 TEST_F(Layers, ThatAreDamagedAreMadeAnew) {
@@ -103,7 +112,7 @@ TEST_F(Layers, WhoseRecordIsDamagedAreMadeAnew) {
 }
 
 TEST_F(Layers, LeaveNothingWhenTheyCannotBeMade) {
-  const auto make = [](const fs::path& upper, const fs::path&) {
+  const auto make = [](const fs::path& upper, const fs::path&) -> PackageLock {
     io::write_file(upper / "file", "half", 0644);
     throw Error(ExitCode::step_failed, "no");
   };
@@ -124,6 +133,7 @@ TEST_F(Layers, AreMadeByOneOfTwoProcesses) {
   const auto slowly = [](const fs::path& upper, const fs::path&) {
     io::write_file(upper / "file", std::to_string(::getpid()), 0644);
     ::usleep(300'000);
+    return PackageLock{};
   };
   const pid_t other = ::fork();
   if (other == 0) {
@@ -150,6 +160,7 @@ TEST_F(Layers, OfAProcessThatWasKilledAreSwept) {
     (void)store_.find_or_make(wanted("a"), [](const fs::path& upper, const fs::path&) {
       io::write_file(upper / "file", "half", 0644);
       ::kill(::getpid(), SIGKILL);
+      return PackageLock{};
     }, silent);
   }
   int status = 0;
