@@ -1,9 +1,12 @@
 #include "build/builder.h"
 
 #include <algorithm>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "build/describe_build.h"
+#include "build/documents.h"
 #include "build/image_tree.h"
 #include "build/last_build.h"
 #include "build/locked_plan.h"
@@ -63,25 +66,6 @@ std::vector<InstalledPackage> complete_tree(const Build& build, Guest& guest) {
   return packages;
 }
 
-Manifest describe_build(const Build& build, const std::vector<InstalledPackage>& packages) {
-  Manifest manifest;
-  manifest.role = build.plan.recipe.role;
-  manifest.roles = build.plan.roles;
-  manifest.plan = build.digest;
-  manifest.disk = build.plan.recipe.disk.bytes;
-  manifest.base = build.base.origin;
-  manifest.base["name"] = fs::path(build.base.name).filename().native();
-  manifest.base["digest"] = build.base.digest;
-  manifest.base["distribution"] = build.base.distribution;
-  manifest.base["release"] = build.base.release;
-  manifest.base["architecture"] = build.base.architecture;
-  for (const PlannedStep& step : build.plan.steps) manifest.steps.emplace_back(describe(step.step), step.digest);
-  for (const InstalledPackage& package : packages) {
-    manifest.packages.push_back({.name = package.name, .version = package.version, .architecture = package.architecture});
-  }
-  return manifest;
-}
-
 /// Writes each format into 'folder', synced, and notes it in the manifest.
 void write_formats(const Build& build, const fs::path& raw, const fs::path& folder, Manifest& manifest) {
   for (const std::string& name : build.plan.formats) {
@@ -101,8 +85,12 @@ void write_formats(const Build& build, const fs::path& raw, const fs::path& fold
 /// stand beside an artifact that it does not describe.
 void publish(const Build& build, const fs::path& folder, const Manifest& manifest) {
   const fs::path target = manifest_path(build.plan.output, build.plan.recipe.role);
-  if (fs::exists(fs::symlink_status(target))) io::remove_file(target);
-  for (const ManifestArtifact& artifact : manifest.artifacts) io::rename(folder / artifact.file, build.plan.output / artifact.file);
+  for (const fs::path& old : {target, signatures_path(target), provenance_path(target)}) {
+    if (fs::exists(fs::symlink_status(old))) io::remove_file(old);
+  }
+  for (const auto* list : {&manifest.artifacts, &manifest.documents}) {
+    for (const ManifestArtifact& artifact : *list) io::rename(folder / artifact.file, build.plan.output / artifact.file);
+  }
   io::write_file(target, to_json(manifest), 0644);
 }
 
@@ -129,11 +117,12 @@ std::vector<std::string> roles_to_look_at(const Build& build) {
 BuiltImage share_image(const Build& build, Manifest manifest) {
   const io::TemporaryDirectory named(build.plan.output, "image");
   const std::string owner = std::exchange(manifest.role, build.plan.recipe.role);
-  for (ManifestArtifact& artifact : manifest.artifacts) {
-    const fs::path source = build.plan.output / artifact.file;
-    artifact.file = artifact_name(manifest.role, find_format(artifact.format));
-    io::link_or_copy(source, named.path() / artifact.file);
-  }
+  const auto rename = [&](ManifestArtifact& artifact, const std::string& name) {
+    const fs::path source = build.plan.output / std::exchange(artifact.file, name);
+    io::link_or_copy(source, named.path() / name);
+  };
+  for (ManifestArtifact& artifact : manifest.artifacts) rename(artifact, artifact_name(manifest.role, find_format(artifact.format)));
+  for (ManifestArtifact& document : manifest.documents) rename(document, document_name(manifest.role, document));
   publish(build, named.path(), manifest);
   build.status.note(fmt::format("{}: the same image as {}", manifest.role, owner));
   return paths_of(build.plan, manifest);
@@ -175,23 +164,29 @@ void remember(const Build& build, const std::vector<std::string>& keys) {
 BuiltImage make_image(const Build& build) {
   const io::TemporaryDirectory work(build.cache.work(), "build");
   const fs::path raw = work.path() / "disk.raw";
-  std::vector<InstalledPackage> packages;
+  BuiltDisk made{.raw = raw};
   {
     ImageTree tree({build.plan, build.base, build.cache, build.options}, work.path(), build.status);
     remember(build, tree.keys());
-    packages = complete_tree(build, *tree.open());
+    made.installed = complete_tree(build, *tree.open());
+    made.packages = tree.packages();
+    made.epoch = tree.epoch();
     generalize(tree.path(), tree.epoch(), build.status);
 
     // From here the tree does not change.
     build.status.begin("assembling the disk");
+    // mke2fs keeps one processor busy; the other reads the files meanwhile.
+    std::future<std::vector<TreeRecord>> files = std::async(std::launch::async, [&] { return tree_listing(tree.path()); });
     assemble({.tree = tree.path(), .boot_area = build.base.boot(), .layout = build.base.layout, .disk = build.plan.recipe.disk, .epoch = tree.epoch()},
              raw, build.runner, build.status);
+    made.files = files.get();
     build.status.end(format_byte_size(build.plan.recipe.disk));
   }
 
   const io::TemporaryDirectory finished(build.plan.output, "image");
-  Manifest manifest = describe_build(build, packages);
+  Manifest manifest = describe_build(build.plan, build.base, build.digest, made);
   write_formats(build, raw, finished.path(), manifest);
+  write_documents(manifest, made.files, finished.path());
   publish(build, finished.path(), manifest);
   return paths_of(build.plan, manifest);
 }

@@ -108,7 +108,8 @@ def test_gives_every_image_manifest_and_seed(built):
     names = ["web-master.qcow2", "web-master.manifest.json", "web-slave.qcow2", "web-slave.manifest.json", "authority.qcow2",
              "authority.manifest.json", *(f"prod-{name}.seed.iso" for name in ("s1", "s2", "a1", "a2"))]
     assert built.stdout.splitlines() == [str(built.output / "prod" / name) for name in names]
-    assert sorted(built.made()) == sorted(names)
+    documents = [f"{role}.{kind}" for role in ("web-master", "web-slave", "authority") for kind in ("mtree.zst", "spdx.json", "cdx.json")]
+    assert sorted(built.made()) == sorted(names + documents)
 
 
 def test_builds_the_image_of_both_web_roles_once(built):
@@ -119,6 +120,9 @@ def test_builds_the_image_of_both_web_roles_once(built):
     assert (master["role"], slave["role"]) == ("web-master", "web-slave")
     assert master["plan"] == slave["plan"] and master["roles"] == slave["roles"] == ["web-master", "web-slave"]
     assert [a["file"] for a in slave["artifacts"]] == ["web-slave.qcow2"]
+    assert [d["file"] for d in slave["documents"]] == ["web-slave.mtree.zst", "web-slave.spdx.json", "web-slave.cdx.json"]
+    assert [d["sha256"] for d in slave["documents"]] == [d["sha256"] for d in master["documents"]]
+    assert os.path.samefile(folder / "web-master.mtree.zst", folder / "web-slave.mtree.zst")
 
 
 def test_shows_who_says_what(built):
