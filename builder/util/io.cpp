@@ -61,7 +61,12 @@ File create_exclusive(const fs::path& path, mode_t mode) {
     return ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0600);
   });
   File file(fd, path);
-  checked(path, "set the mode of", [&] { return ::fchmod(fd, mode); });
+  try {
+    checked(path, "set the mode of", [&] { return ::fchmod(fd, mode); });
+  } catch (...) {
+    (void)::unlink(path.c_str());  // we made it; what failed is thrown
+    throw;
+  }
   return file;
 }
 
