@@ -20,7 +20,8 @@ declare -A home=(
   ['archive(_entry)?\.h']="builder/util/archive_handle.h builder/util/iso_image.cpp builder/util/tree_archive.cpp"
   ['openssl/']="builder/util/digest.cpp builder/util/base64.cpp builder/util/secret.cpp builder/keys/openssl_handle.h builder/keys/"
   ['curl/']="builder/util/curl_handle.h"
-  ['zstd\.h']="builder/image/qcow2.cpp builder/util/zstd.cpp"
+  ['zstd\.h']="builder/image/encode.cpp builder/util/zstd.cpp"
+  ['libdeflate\.h']="builder/image/encode.cpp"
   ['CLI/']="builder/cli/ builder/main.cpp"
 )
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <future>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -18,6 +19,7 @@
 #include "util/digest.h"
 #include "util/error.h"
 #include "util/io.h"
+#include "util/tree_archive.h"
 
 namespace imgbuild {
 namespace fs = std::filesystem;
@@ -66,19 +68,44 @@ std::vector<InstalledPackage> complete_tree(const Build& build, Guest& guest) {
   return packages;
 }
 
-/// Writes each format into 'folder', synced, and notes it in the manifest.
-void write_formats(const Build& build, const fs::path& raw, const fs::path& folder, Manifest& manifest) {
+/// A file for each format of the plan, as far as it is written.
+using Artifacts = std::map<std::string, ManifestArtifact>;
+
+/// Notes a finished file of 'folder'.
+void note_artifact(const Build& build, const std::string& format, const fs::path& folder, const std::string& digest, Artifacts& artifacts) {
+  const std::string file = artifact_name(build.plan.recipe.role, find_format(format));
+  artifacts[format] = {.file = file, .format = format, .sha256 = digest, .size = fs::file_size(folder / file)};
+}
+
+/// Writes the formats that are made of the tree into 'folder'.
+void write_tree_formats(const Build& build, const fs::path& tree, const fs::path& folder, Artifacts& artifacts) {
   for (const std::string& name : build.plan.formats) {
-    const OutputFormat& format = find_format(name);
-    const std::string file = artifact_name(build.plan.recipe.role, format);
+    if (find_format(name).open != nullptr) continue;
+    const std::string file = artifact_name(build.plan.recipe.role, find_format(name));
     build.status.begin("writing " + file);
-    format.write(raw, folder / file, build.runner);
-    fs::permissions(folder / file, fs::perms(0644));
-    io::sync(io::open_for_update(folder / file));
-    const std::uint64_t size = fs::file_size(folder / file);
-    manifest.artifacts.push_back({.file = file, .format = name, .sha256 = sha256_file(folder / file), .size = size});
-    build.status.end(format_byte_size({size}));
+    note_artifact(build, name, folder, archive_tree(tree, folder / file), artifacts);
+    build.status.end(format_byte_size({artifacts[name].size}));
   }
+}
+
+/// Writes the others, all while the disk is read once.
+void write_disk_formats(const Build& build, const fs::path& raw, const fs::path& folder, Artifacts& artifacts) {
+  std::vector<FormatRequest> requests;
+  std::vector<std::string> files;
+  for (const std::string& name : build.plan.formats) {
+    if (find_format(name).open == nullptr) continue;
+    files.push_back(artifact_name(build.plan.recipe.role, find_format(name)));
+    requests.push_back({.format = name, .out = folder / files.back()});
+  }
+  if (requests.empty()) return;
+  build.status.begin(fmt::format("writing {}", fmt::join(files, ", ")));
+  const std::vector<std::string> digests = write_formats(raw, build.plan.recipe.seed, requests);
+  std::uint64_t size = 0;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    note_artifact(build, requests[i].format, folder, digests[i], artifacts);
+    size += artifacts[requests[i].format].size;
+  }
+  build.status.end(format_byte_size({size}));
 }
 
 /// From here nothing can fail but the renames themselves. The old manifest goes first: at no moment does a manifest
@@ -163,8 +190,10 @@ void remember(const Build& build, const std::vector<std::string>& keys) {
 /// The image, from the base to its place.
 BuiltImage make_image(const Build& build) {
   const io::TemporaryDirectory work(build.cache.work(), "build");
+  const io::TemporaryDirectory finished(build.plan.output, "image");
   const fs::path raw = work.path() / "disk.raw";
   BuiltDisk made{.raw = raw};
+  Artifacts artifacts;
   {
     ImageTree tree({build.plan, build.base, build.cache, build.options}, work.path(), build.status);
     remember(build, tree.keys());
@@ -174,6 +203,7 @@ BuiltImage make_image(const Build& build) {
     generalize(tree.path(), tree.epoch(), build.status);
 
     // From here the tree does not change.
+    write_tree_formats(build, tree.path(), finished.path(), artifacts);
     build.status.begin("assembling the disk");
     // mke2fs keeps one processor busy; the other reads the files meanwhile.
     std::future<std::vector<TreeRecord>> files = std::async(std::launch::async, [&] { return tree_listing(tree.path()); });
@@ -183,9 +213,9 @@ BuiltImage make_image(const Build& build) {
     build.status.end(format_byte_size(build.plan.recipe.disk));
   }
 
-  const io::TemporaryDirectory finished(build.plan.output, "image");
   Manifest manifest = describe_build(build.plan, build.base, build.digest, made);
-  write_formats(build, raw, finished.path(), manifest);
+  write_disk_formats(build, raw, finished.path(), artifacts);
+  for (const std::string& format : build.plan.formats) manifest.artifacts.push_back(artifacts.at(format));
   write_documents(manifest, made.files, finished.path());
   publish(build, finished.path(), manifest);
   return paths_of(build.plan, manifest);

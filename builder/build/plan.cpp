@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// A change in how imgbuild itself makes images changes this number, and with it every plan.
-constexpr std::string_view kImageRules = "imgbuild image rules 1";
+constexpr std::string_view kImageRules = "imgbuild image rules 2";
 
 std::vector<PlannedStep> plan_steps(const Recipe& recipe) {
   std::vector<PlannedStep> planned;
@@ -92,19 +92,6 @@ std::vector<std::string> roles_of(const Environment& environment, const PlanOpti
   throw Error(ExitCode::bad_input, "{}: no machine is ours to build", environment.file.native());
 }
 
-std::vector<std::string> plan_formats(const Recipe& recipe, const PlanOptions& options) {
-  const std::vector<std::string>& asked = options.formats.empty() ? recipe.formats : options.formats;
-  std::vector<std::string> formats;
-  for (const std::string& format : asked) {
-    (void)find_format(format);  // throws for an unknown one
-    if (std::ranges::find(formats, format) != formats.end()) {
-      throw Error(ExitCode::bad_input, "format '{}' is asked for twice", format);
-    }
-    formats.push_back(format);
-  }
-  return formats;
-}
-
 std::string planned_base(const Recipe& recipe, const Environment& environment, const PlanOptions& options) {
   if (!options.base) return environment.base.value_or(recipe.base);
   const auto& known = known_bases();
@@ -134,7 +121,7 @@ Plan make_plan(const Project& project, const fs::path& environment_file, const P
   problems.throw_if_any();
   Plan plan;
   plan.machines = plan_machines(recipe, environment, options);
-  plan.formats = plan_formats(recipe, options);
+  plan.formats = choose_formats(options.formats.empty() ? recipe.formats : options.formats, recipe.disk);
   plan.base = planned_base(recipe, environment, options);
   plan.group = group_of(project, recipe, environment);
   plan.roles = roles_of_image(project, recipe);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -77,21 +78,23 @@ BootRequest image_request(const BootOptions& options) {
   return request;
 }
 
-/// The disk of the role that QEMU starts best: qcow2, else raw.
-ManifestArtifact bootable_artifact(const BootOptions& options, const fs::path& folder,
-                                   const std::string& role) {
+/// Formats that QEMU starts a machine from, the best first, and its own names for them.
+constexpr std::array<std::pair<const char*, const char*>, 6> kBootable = {
+    {{"qcow2", "qcow2"}, {"raw", "raw"}, {"qcow2-zlib", "qcow2"}, {"vhdx", "vhdx"}, {"vhd", "vpc"}, {"vmdk", "vmdk"}}};
+
+/// The disk of the role that QEMU starts best; its format is QEMU's name.
+ManifestArtifact bootable_artifact(const BootOptions& options, const fs::path& folder, const std::string& role) {
   const std::string command = fmt::format("imgbuild recipe {} --env {}", role, options.environment.native());
   const std::optional<Manifest> manifest = find_manifest(manifest_path(folder, role));
-  if (!manifest)
-    throw Error(ExitCode::bad_input, "{}: there is no image of '{}'", folder.native(), role)
-        .set_hint(command);
-  for (const char* format : {"qcow2", "raw"}) {
-    for (const ManifestArtifact& artifact : manifest->artifacts) {
-      if (artifact.format == format) return artifact;
+  if (!manifest) throw Error(ExitCode::bad_input, "{}: there is no image of '{}'", folder.native(), role).set_hint(command);
+  for (const auto& [format, driver] : kBootable) {
+    for (ManifestArtifact artifact : manifest->artifacts) {
+      if (artifact.format != format) continue;
+      artifact.format = driver;
+      return artifact;
     }
   }
-  throw Error(ExitCode::bad_input, "{}: the image of '{}' is there, but not as qcow2 or raw", folder.native(),
-              role)
+  throw Error(ExitCode::bad_input, "{}: the image of '{}' is there, but in no format that QEMU starts", folder.native(), role)
       .set_hint(command + " --format qcow2");
 }
 

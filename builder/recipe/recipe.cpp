@@ -49,8 +49,14 @@ std::string describe(const Step& step) {
 }
 
 const std::vector<std::string>& known_formats() {
-  static const std::vector<std::string> formats = {"qcow2", "raw"};
+  static const std::vector<std::string> formats = {"qcow2", "qcow2-zlib", "raw", "raw.zst", "vmdk", "vhd", "vhdx",
+                                                   "ova", "tar", "box-libvirt", "box-virtualbox", "vagrant"};
   return formats;
+}
+
+std::vector<std::string> formats_meant_by(const std::string& word) {
+  if (word == "vagrant") return {"box-libvirt", "box-virtualbox"};
+  return {word};
 }
 
 const std::vector<std::string>& known_bases() {

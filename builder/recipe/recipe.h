@@ -58,8 +58,11 @@ using Step = std::variant<PackagesStep, OverlayStep, PayloadStep, RunStep, Servi
 /// The kinds of steps, as recipes name them.
 [[nodiscard]] const std::vector<std::string>& step_kinds();
 
-/// The formats an image can be written in, as `formats:` and --format name them.
+/// What `formats:` and --format may name: the formats an image can be written in, and last the words for several.
 [[nodiscard]] const std::vector<std::string>& known_formats();
+
+/// The formats that a word stands for: `vagrant` for the boxes of all providers, any other for itself.
+[[nodiscard]] std::vector<std::string> formats_meant_by(const std::string& word);
 
 /// The bases that have a name. Any other is the path of a disk image, and holds a '/'.
 [[nodiscard]] const std::vector<std::string>& known_bases();

@@ -75,14 +75,19 @@ class RecipeReader {
       const std::string where = fmt::format("formats {}", ++number);
       const std::optional<std::string> format =
           read_choice(fields.problems(), item, where, {.what = "format", .known = known_formats()});
-      if (!format) continue;
-      const bool repeated =
-          std::find(recipe_.formats.begin(), recipe_.formats.end(), *format) != recipe_.formats.end();
-      if (repeated) fields.problems().add(item.at, where + ": " + shown(*format) + " is there twice");
-      recipe_.formats.push_back(*format);
+      if (format) add_formats(fields, item, where, *format);
     }
     if (node->kind == yaml::Kind::list && node->items.empty())
       fields.problem("formats", "must hold at least one format");
+  }
+
+  void add_formats(const Fields& fields, const Node& item, const std::string& where, const std::string& word) {
+    for (const std::string& format : formats_meant_by(word)) {
+      const bool repeated =
+          std::find(recipe_.formats.begin(), recipe_.formats.end(), format) != recipe_.formats.end();
+      if (repeated) fields.problems().add(item.at, where + ": " + shown(format) + " is there twice");
+      recipe_.formats.push_back(format);
+    }
   }
 
   void read_ready(const Fields& fields) {

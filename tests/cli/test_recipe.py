@@ -61,16 +61,6 @@ def test_all_problems_come_at_once_with_their_places(deployment):
     assert "did you mean 'machines'?" in errors
 
 
-def test_unknown_format_names_the_known_ones(deployment):
-    status, text = error_of("recipe", "web-master", "--env", deployment, "--format", "vhs", "--dry-run")
-    assert (status, text) == (3, "imgbuild: unknown format 'vhs', known are qcow2, raw")
-
-
-def test_a_format_asked_for_twice_is_refused(deployment):
-    status, text = error_of("recipe", "web-master", "--env", deployment, "--format", "raw,raw", "--dry-run")
-    assert (status, text) == (3, "imgbuild: format 'raw' is asked for twice")
-
-
 def test_unknown_machine_is_named(deployment):
     status, text = error_of("recipe", "web-master", "--env", deployment, "--machine", "demo-s2", "--dry-run")
     assert (status, text) == (3, f"imgbuild: {deployment}: there is no machine 'demo-s2', did you mean 'demo-s1'?")

