@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "build/box_catalog.h"
 #include "build/describe_build.h"
 #include "build/documents.h"
 #include "build/image_tree.h"
@@ -50,6 +51,15 @@ bool has_formats(const Manifest& manifest, const std::vector<std::string>& forma
   std::vector<std::string> found;
   for (const ManifestArtifact& artifact : manifest.artifacts) found.push_back(artifact.format);
   return found == formats;
+}
+
+/// Paths of the finished image, with a catalog of its Vagrant boxes.
+BuiltImage present(const Build& build, const Manifest& manifest) {
+  BuiltImage built = paths_of(build.plan, manifest);
+  const Plan& plan = build.plan;
+  const BoxCatalog catalog = {.deployment = plan.environment.deployment, .description = plan.recipe.description, .folder = plan.output};
+  if (const std::optional<fs::path> path = write_box_catalog(catalog, manifest)) built.artifacts.push_back(*path);
+  return built;
 }
 
 /// What the image says of itself, /usr/lib/appliance/image.json.
@@ -152,7 +162,7 @@ BuiltImage share_image(const Build& build, Manifest manifest) {
   for (ManifestArtifact& document : manifest.documents) rename(document, document_name(manifest.role, document));
   publish(build, named.path(), manifest);
   build.status.note(fmt::format("{}: the same image as {}", manifest.role, owner));
-  return paths_of(build.plan, manifest);
+  return present(build, manifest);
 }
 
 /// True if this role's image is that of the other already.
@@ -172,7 +182,7 @@ std::optional<BuiltImage> find_or_share(const Build& build) {
     const std::string& own = build.plan.recipe.role;
     if (role != own && !is_shared(build, *manifest)) return share_image(build, *manifest);
     build.status.note(fmt::format("{}: nothing changed", own));
-    return paths_of(build.plan, *find_manifest(manifest_path(build.plan.output, own)));
+    return present(build, *find_manifest(manifest_path(build.plan.output, own)));
   }
   return std::nullopt;
 }
@@ -218,7 +228,7 @@ BuiltImage make_image(const Build& build) {
   for (const std::string& format : build.plan.formats) manifest.artifacts.push_back(artifacts.at(format));
   write_documents(manifest, made.files, finished.path());
   publish(build, finished.path(), manifest);
-  return paths_of(build.plan, manifest);
+  return present(build, manifest);
 }
 
 }  // namespace
