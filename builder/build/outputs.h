@@ -18,4 +18,8 @@ namespace imgbuild {
   return output / (machine + ".seed.iso");
 }
 
+/// Throws Error (bad input) unless the folder of a deployment, below 'root', is there or can be made, and can be
+/// written to. Neither may be a symbolic link: what is put there, seeds among it, would appear in another place than was named.
+void require_output_folder(const std::filesystem::path& root, const std::filesystem::path& output);
+
 }  // namespace imgbuild

@@ -4,6 +4,7 @@
 #include "build/deployment.h"
 #include "build/host_needs.h"
 #include "build/locked_plan.h"
+#include "build/outputs.h"
 #include "build/seeds.h"
 #include "build/unprivileged.h"
 #include "cli/commands.h"
@@ -93,6 +94,7 @@ void run(Session& session, DeploymentOptions options) {
   options.plan.output_root = output_root_or_default(project, options.plan.output_root);
   const std::vector<Plan> plans = make_plans(project, options.environment, options.plan);
   check_seeds(project, plans);
+  require_output_folder(options.plan.output_root, plans.front().output);
   if (options.locked) require_everything_here(plans, find_cache());
   if (options.dry_run) return print_plan(session, project, plans);
   const std::vector<BuiltImage> images = build(session, plans, options.build);
@@ -106,7 +108,8 @@ void add_deployment_command(CLI::App& app, Session& session) {
   const auto options = std::make_shared<DeploymentOptions>();
   CLI::App* command = app.add_subcommand("deployment", "Images of all roles of a deployment, and a seed for each of its machines");
   add_deployment_options(*command, options->environment, options->plan.output_root);
-  command->add_option("--format", options->plan.formats, "Formats of the images, in place of the recipes'")->delimiter(',');
+  const std::string formats = fmt::format("Formats of the images, in place of the recipes': {}", fmt::join(known_formats(), ", "));
+  command->add_option("--format", options->plan.formats, formats)->delimiter(',');
   add_base_options(*command, options->build.base);
   command->add_option("--base", options->plan.base, "Base, in place of the environment's or recipes'");
   command->add_flag("--rebuild", options->rebuild, "Build again, with the packages of now, though nothing changed");

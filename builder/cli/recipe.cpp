@@ -3,6 +3,7 @@
 #include "build/builder.h"
 #include "build/host_needs.h"
 #include "build/locked_plan.h"
+#include "build/outputs.h"
 #include "build/seeds.h"
 #include "build/unprivileged.h"
 #include "cli/commands.h"
@@ -49,6 +50,7 @@ void run(Session& session, RecipeOptions options) {
   options.plan.output_root = output_root_or_default(project, options.plan.output_root);
   const Plan plan = make_plan(project, options.environment, options.plan);
   check_seeds(project, {plan});
+  require_output_folder(options.plan.output_root, plan.output);
   if (options.locked) require_everything_here({plan}, find_cache());
   if (options.dry_run) return print_plan(session, project, plan);
   options.build.backend = require_host({plan}, 1, find_cache(), session.runner(), session.status());
@@ -70,7 +72,8 @@ void add_recipe_command(CLI::App& app, Session& session) {
   command->add_option("role", options->plan.role, "Name of a recipe: recipes/ROLE.yml")->required();
   add_deployment_options(*command, options->environment, options->plan.output_root);
   command->add_option("--machine", options->plan.machine, "Only the seed of this machine");
-  command->add_option("--format", options->plan.formats, "Formats of the image, in place of the recipe's")->delimiter(',');
+  const std::string formats = fmt::format("Formats of the image, in place of the recipe's: {}", fmt::join(known_formats(), ", "));
+  command->add_option("--format", options->plan.formats, formats)->delimiter(',');
   add_base_options(*command, options->build.base);
   command->add_option("--base", options->plan.base, "Base, in place of the environment's or recipe's");
   command->add_flag("--rebuild", options->rebuild, "Build again, with the packages of now, though nothing changed");

@@ -1,3 +1,4 @@
+#include "build/outputs.h"
 #include "build/plan.h"
 #include "build/seeds.h"
 #include "cli/commands.h"
@@ -20,6 +21,7 @@ void run(Session& session, const SeedOptions& options) {
   const std::vector<Plan> plans =
       make_plans(project, options.environment, {.role = {}, .machine = options.machine, .output_root = output_root});
   check_seeds(project, plans);
+  require_output_folder(output_root, plans.front().output);
   for (const fs::path& path : write_seeds(project, plans, session.status())) session.print(path.native());
 }
 
