@@ -16,11 +16,10 @@ namespace {
 constexpr std::string_view kBox = "box-";  // what names of such formats begin with; their provider follows
 
 std::string file_url(const fs::path& path) {
+  const std::string plain = fs::absolute(path).lexically_normal().native();
   std::string url = "file://";
-  const fs::path whole = fs::absolute(path).lexically_normal();
-  for (const char c : whole.native()) {
-    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    const bool is_plain = is_letter || (c >= '0' && c <= '9') || std::string_view("/-._~").find(c) != std::string_view::npos;
+  for (const char c : plain) {
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("/-._~").find(c) != std::string_view::npos;
     if (is_plain) url += c;
     else url += fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
@@ -61,9 +60,7 @@ std::optional<fs::path> write_box_catalog(const BoxCatalog& catalog, const Manif
   if (providers.empty()) return std::nullopt;
   const fs::path path = catalog.folder / (manifest.role + ".box.json");
   const Json version = {{"version", fmt::format("{}.0.0", number_of_version(path, providers))}, {"providers", providers}};
-  const Json json = {{"name", catalog.deployment + "/" + manifest.role},
-                     {"description", catalog.description},
-                     {"versions", Json::array({version})}};
+  const Json json = {{"name", catalog.deployment + "/" + manifest.role}, {"description", catalog.description}, {"versions", Json::array({version})}};
   io::write_file(path, json.dump(2) + "\n", 0644);
   return path;
 }
