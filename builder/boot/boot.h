@@ -13,6 +13,7 @@
 #include "boot/console.h"
 #include "boot/qemu_arguments.h"
 #include "boot/qemu_machine.h"
+#include "recipe/environment.h"
 #include "util/command.h"
 #include "util/size.h"
 #include "util/status.h"
@@ -33,7 +34,7 @@ struct BootRequest {
       {};                                  ///< keeps what the machine writes; made if absent. None: discarded
   std::optional<ByteSize> disk_size = {};  ///< larger than the image's
   ByteSize memory = 2_GiB;
-  unsigned cpus = 2;
+  unsigned cpus = kDefaultCpus;
   Accelerator accelerator = Accelerator::automatic;
   Firmware firmware = Firmware::bios;
   std::chrono::milliseconds timeout{300'000};  ///< until ready, with KVM

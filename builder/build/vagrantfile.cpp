@@ -123,8 +123,9 @@ void require_vagrant_gets_in(const std::vector<Plan>& plans) {
   if (any_has_box(plans, "virtualbox")) require_admission(plans.front().environment, "virtualbox", kHostInVirtualBox);
 }
 
-std::optional<fs::path> write_vagrantfile(const std::vector<Plan>& plans, KvmVerdict::Works kvm) {
-  if (!any_has_box(plans, "libvirt") && !any_has_box(plans, "virtualbox")) return std::nullopt;
+bool has_boxes(const std::vector<Plan>& plans) { return any_has_box(plans, "libvirt") || any_has_box(plans, "virtualbox"); }
+
+fs::path write_vagrantfile(const std::vector<Plan>& plans, KvmVerdict::Works kvm) {
   std::vector<VagrantMachine> machines;
   for (const Plan& plan : plans) {
     const std::string version = version_in_catalog(plan.output / (plan.recipe.role + ".box.json"));

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,8 +28,10 @@ struct VagrantMachine {
 /// host's address in libvirt's management network (192.168.121.1, vagrant-libvirt) or in VirtualBox's (10.0.2.2).
 void require_vagrant_gets_in(const std::vector<Plan>& plans);
 
-/// Writes Vagrantfile beside the boxes of all machines of the plans and returns its path; nothing if the formats have no box.
-/// Reads the boxes' catalogs.
-std::optional<std::filesystem::path> write_vagrantfile(const std::vector<Plan>& plans, KvmVerdict::Works kvm);
+/// True if a Vagrant box is among the formats.
+[[nodiscard]] bool has_boxes(const std::vector<Plan>& plans);
+
+/// Writes Vagrantfile beside the boxes of all machines of the plans, whose catalogs it reads, and returns its path.
+std::filesystem::path write_vagrantfile(const std::vector<Plan>& plans, KvmVerdict::Works kvm);
 
 }  // namespace imgbuild

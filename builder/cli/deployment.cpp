@@ -7,6 +7,7 @@
 #include "build/outputs.h"
 #include "build/seeds.h"
 #include "build/unprivileged.h"
+#include "build/vagrantfile.h"
 #include "cli/commands.h"
 #include "cli/deployment_options.h"
 
@@ -43,7 +44,7 @@ void print_plan(Session& session, const Project& project, const std::vector<Plan
 }
 
 void print_results(Session& session, const std::vector<Plan>& plans, const std::vector<BuiltImage>& images,
-                   const std::vector<fs::path>& seeds) {
+                   const std::vector<fs::path>& seeds, const std::optional<fs::path>& vagrantfile) {
   Json json = {{"version", 1}, {"deployment", plans.front().environment.deployment}, {"images", Json::array()}, {"seeds", Json::array()}};
   const bool as_text = session.output == Session::Output::text;
   for (std::size_t i = 0; i < plans.size(); ++i) {
@@ -58,6 +59,10 @@ void print_results(Session& session, const std::vector<Plan>& plans, const std::
   for (const fs::path& path : seeds) {
     json["seeds"].push_back(path);
     if (as_text) session.print(path.native());
+  }
+  if (vagrantfile) {
+    json["vagrantfile"] = *vagrantfile;
+    if (as_text) session.print(vagrantfile->native());
   }
   if (!as_text) session.print(json.dump());
 }
@@ -95,11 +100,14 @@ void run(Session& session, DeploymentOptions options) {
   const std::vector<Plan> plans = make_plans(project, options.environment, options.plan);
   check_seeds(project, plans);
   require_output_folder(options.plan.output_root, plans.front().output);
+  require_vagrant_gets_in(plans);
   if (options.locked) require_everything_here(plans, find_cache());
   if (options.dry_run) return print_plan(session, project, plans);
   const std::vector<BuiltImage> images = build(session, plans, options.build);
   const std::vector<fs::path> seeds = write_seeds(project, plans, session.status());
-  print_results(session, plans, images, seeds);
+  std::optional<fs::path> vagrantfile;
+  if (has_boxes(plans)) vagrantfile = write_vagrantfile(plans, probe_kvm({.cache = find_cache().root}, session.runner(), session.status()).works);
+  print_results(session, plans, images, seeds, vagrantfile);
 }
 
 }  // namespace

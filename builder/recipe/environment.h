@@ -25,7 +25,7 @@ struct Machine {
   enum class External { no, yes } external = External::no;  ///< known, but built and kept by somebody else
   std::optional<ByteSize> disk;                             ///< none: the recipe's
   std::optional<ByteSize> memory;                           ///< none: kDefaultMemory
-  std::optional<unsigned> cpus;
+  std::optional<unsigned> cpus;                             ///< none: kDefaultCpus
   KeyOrigin keys = KeyOrigin::seed;  ///< its own, else the environment's
   std::optional<unsigned> node_id = {};  ///< of a web machine in its database cluster, from 1; none for other roles
 };
@@ -38,6 +38,7 @@ inline constexpr const char* kSlaveRole = "web-slave";
 
 /// What a machine has where the file does not say.
 inline constexpr ByteSize kDefaultMemory = 2_GiB;
+inline constexpr unsigned kDefaultCpus = 2;
 
 /// A deployment. Read from one file, such as prod.yml; holds no secret unless somebody wrote one into
 /// 'settings'.
