@@ -10,7 +10,8 @@ declare -A below=(
   [base]="recipe util" [tree]="recipe util" [image]="recipe util" [seed]="recipe util" [keys]="recipe util"
   [boot]="recipe util" [peers]="keys recipe util" [publish]="recipe util"
   [build]="base tree image seed keys recipe util"
-  [cli]="build base tree image seed keys boot peers publish recipe util"
+  [inspect]="build base tree keys recipe util"
+  [cli]="inspect build base tree image seed keys boot peers publish recipe util"
 )
 
 # header pattern: files that may include it
