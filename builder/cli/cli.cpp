@@ -82,6 +82,10 @@ int run_command_line(int argc, char** argv) {
   add_ops_command(app, session);
   add_lock_command(app, session);
   add_bundle_command(app, session);
+  add_verify_command(app, session);
+  add_sign_command(app, session);
+  add_inspect_command(app, session);
+  add_diff_command(app, session);
   try {
     app.parse(argc, argv);
     return static_cast<int>(ExitCode::done);

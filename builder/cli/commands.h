@@ -18,6 +18,10 @@ void add_ops_command(CLI::App& app, Session& session);
 void add_lock_command(CLI::App& app, Session& session);
 void add_bundle_command(CLI::App& app, Session& session);
 void add_explain_command(CLI::App& app, Session& session);
+void add_verify_command(CLI::App& app, Session& session);
+void add_inspect_command(CLI::App& app, Session& session);
+void add_diff_command(CLI::App& app, Session& session);
+void add_sign_command(CLI::App& app, Session& session);
 void add_cache_command(CLI::App& app, Session& session);
 void add_peers_command(CLI::App& app, Session& session);
 
