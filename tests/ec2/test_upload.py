@@ -11,6 +11,18 @@ def upload(server, image, *arguments, **changes):
     return json.loads(server.ok("--json", "ami", "upload", image, *arguments, **changes).stdout)["images"]
 
 
+def put_manifest(disk, digest):
+    """Beside a disk of an image whose plan is "ab…"."""
+    root = {"number": 1, "name": "", "type": "0FC63DAF-8483-4772-8E79-3D69D8477DE4", "uuid": "73703137-C14D-4349-8D5D-A43B3B1766D4", "attribute_bits": [],
+            "first_sector": 2048, "sectors": 4096, "mount_point": "/",
+            "ext4": {"features": ["extent"], "inode_size": 256, "label": "root", "uuid": "c5ec7c8a-cb3c-4e21-8820-51647260a481"}}
+    layout = {"disk_guid": "24FEB918-03F4-4904-8C68-AF938DE99EB3", "partitions": [root]}
+    manifest = {"version": 2, "imgbuild": "0.1.0", "role": "web-master", "roles": ["web-master"], "plan": "ab" * 32, "epoch": 0, "disk": 1 << 30,
+                "base": {"name": "bootstrap", "digest": "ef" * 32}, "recipe": "", "steps": [], "payloads": [], "packages": [], "layout": layout, "boot": {}, "documents": [],
+                "artifacts": [{"file": disk.name, "format": "raw", "sha256": digest, "size": disk.stat().st_size}]}
+    disk.with_name("web-master.manifest.json").write_text(json.dumps(manifest))
+
+
 def data_blocks(path):
     with open(path, "rb") as file:
         return sum(1 for _ in iter(lambda: file.read(BLOCK), b"") if _.strip(b"\0"))
@@ -61,9 +73,7 @@ def test_what_is_there_is_found(server, disk):
 
 def test_the_same_plan_is_found_without_reading_the_disk(server, disk):
     digest = subprocess.run(["sha256sum", disk], capture_output=True, text=True, check=True).stdout[:64]
-    manifest = {"version": 1, "imgbuild": "0.1.0", "role": "web-master", "roles": ["web-master"], "plan": "ab" * 32, "disk": 1 << 30, "base": {}, "steps": [],
-                "packages": [], "artifacts": [{"file": disk.name, "format": "raw", "sha256": digest, "size": disk.stat().st_size}]}
-    disk.with_name("web-master.manifest.json").write_text(json.dumps(manifest))
+    put_manifest(disk, digest)
     [first] = upload(server, disk)
     assert server.state()["images"][first["ami"]]["tags"]["imgbuild:plan"] == "ab" * 32
     os.rename(disk, disk.with_name("moved"))
@@ -172,9 +182,7 @@ def test_an_image_under_the_default_key_is_not_shared(server, disk):
 
 
 def test_a_changed_artifact_is_refused(server, disk):
-    manifest = {"version": 1, "imgbuild": "0.1.0", "role": "web-master", "roles": ["web-master"], "plan": "ab" * 32, "disk": 1 << 30, "base": {}, "steps": [],
-                "packages": [], "artifacts": [{"file": disk.name, "format": "raw", "sha256": "cd" * 32, "size": disk.stat().st_size}]}
-    disk.with_name("web-master.manifest.json").write_text(json.dumps(manifest))
+    put_manifest(disk, "cd" * 32)
     code, lines = refused(server, "ami", "upload", disk)
     assert (code, lines) == (4, [f"imgbuild: {disk}: is not the file that its manifest tells of", "hint: build the image again"])
 
