@@ -224,15 +224,6 @@ def test_backups_are_made_and_kept_as_they_were_by_hand(prod):
     assert selection["ListOfTags"] == [{"ConditionType": "STRINGEQUALS", "ConditionKey": "backup-normal", "ConditionValue": "true"}]
 
 
-def test_terraforms_references_hold(prod):
-    text = (ops(prod) / "terraform.tf.json").read_text()
-    resources = json.loads(text)["resource"]
-    for kind, name in re.findall(r"\$\{(aws_\w+)\.([\w-]+)\.\w+\}", text):
-        assert name in resources[kind]
-    assert set(re.findall(r"\$\{var\.(\w+)\}", text)) == {"vpc_id"}
-    assert all(re.fullmatch("[A-Za-z_][A-Za-z0-9_-]*", name) for kind in resources.values() for name in kind)
-
-
 # --- runbook ---
 
 def test_the_runbook_has_this_deployments_names(prod):
