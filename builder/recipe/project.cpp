@@ -7,6 +7,8 @@
 
 #include "util/error.h"
 #include "util/io.h"
+#include "util/problems.h"
+#include "util/yaml.h"
 
 namespace imgbuild {
 namespace {
@@ -29,10 +31,13 @@ Project project_named(const fs::path& root) {
   return {.root = fs::canonical(root)};
 }
 
-/// Whether a line of the file begins with "role:", which fragments for `include` don't have.
+/// Whether the file has the key "role", which fragments for `include` don't have. One that can't be read as YAML is a recipe if it
+/// looks like one, so that whoever asks for it is told what is wrong there.
 bool has_role(const fs::path& file) {
-  const std::string text = "\n" + io::read_file(file, 1_MiB);
-  return text.find("\nrole:") != std::string::npos;
+  const std::string text = io::read_file(file, 1_MiB);
+  Problems ignored;
+  if (const std::optional<yaml::Node> root = yaml::read(text, file.native(), ignored)) return yaml::find(*root, "role") != nullptr;
+  return ("\n" + text).find("\nrole:") != std::string::npos;
 }
 
 }  // namespace

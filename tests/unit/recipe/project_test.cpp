@@ -50,6 +50,14 @@ TEST_F(ProjectLookup, ListsTheRolesSortedWithoutFilesForInclude) {
   EXPECT_THAT(list_roles(project()), testing::ElementsAre("authority", "web-master", "web-slave"));
 }
 
+TEST_F(ProjectLookup, ListsRolesHoweverTheyAreWritten) {
+  write("recipes/flow.yml", R"({"role": "flow", "steps": []})");
+  write("recipes/quoted.yml", "'role' : quoted\n");
+  write("recipes/broken.yml", "role: broken\nsteps: [\n");
+  write("recipes/nothing.yml", "steps: [\n");
+  EXPECT_THAT(list_roles(project()), testing::ElementsAre("authority", "broken", "flow", "quoted", "web-master", "web-slave"));
+}
+
 TEST_F(ProjectLookup, ShowsFilesBelowItRelative) {
   EXPECT_EQ(display_path(project(), root() / "recipes/x.yml"), "recipes/x.yml");
   EXPECT_EQ(display_path(project(), "/etc/prod.yml"), "/etc/prod.yml");
