@@ -103,8 +103,8 @@ def copy_bases(cache):
             subprocess.run(["cp", "-a", source, target], check=True)
 
 
-def run_jobs(bench, wanted, say):
-    """{job: {"seconds": …, all that was measured}} of the wanted jobs."""
+def run_jobs(bench, wanted, say, found):
+    """Adds {job: {"seconds": …, all that was measured}} of the wanted jobs to `found`."""
     one = bench.environment("one", [MASTER])
     say("imgbuild: base and downloads")
     bench.run("recipe", "web-master", "--env", one, "-o", bench.output(), "--json")
@@ -116,7 +116,6 @@ def run_jobs(bench, wanted, say):
               "e": lambda: deployment(bench),
               "f": lambda: bench.cold("recipe", "web-slave", "--env", bench.environment("twenty", TWENTY)),
               **{f"g, {factor} times": lambda factor=factor: many_packages(bench, one, factor) for factor in MORE_PACKAGES}}
-    found = {}
     for job, maker in makers.items():
         if job[0] in wanted:
             say(f"imgbuild: job {job}")
@@ -125,7 +124,6 @@ def run_jobs(bench, wanted, say):
     if "h" in wanted:
         say("imgbuild: job h")
         found["h"] = vmdk(bench, one)
-    return found
 
 
 def settings_changed(bench):

@@ -49,7 +49,7 @@ class Peers:
         if self.disk.exists():
             return
         project = self.folder / "project"
-        shutil.copytree(self.bench.project, project, symlinks=True)
+        shutil.copytree(self.bench.project, project, symlinks=True, dirs_exist_ok=True)
         role = project / "recipes" / "web-master.yml"
         settings = {name: setting for part in ("web", "appliance") for name, setting in
                     yaml.safe_load((project / "recipes" / "parts" / f"{part}.yml").read_text())["settings"].items()}
@@ -118,11 +118,10 @@ def why_missing(name):
     return "" if shutil.which(PROGRAM.get(name, name)) else (done.stderr.strip().splitlines() or ["not in the archive"])[-1]
 
 
-def run_peers(bench, wanted, runs_of_floor, say):
-    """{peer: what it cost, or {"missing": why}}. Each runs once: they take minutes; the floor is so short that it runs more often."""
+def run_peers(bench, wanted, runs_of_floor, say, found):
+    """Adds {peer: what it cost, or {"missing": why}} to `found`. Each runs once: they take minutes; the floor is so short that it runs more often."""
     peers = Peers(bench)
     actions = {"floor": peers.floor, "virt-customize": peers.virt_customize, "packer": peers.packer, "mmdebstrap": peers.mmdebstrap}
-    found = {}
     for name in wanted:
         say(f"{name}: job a")
         missing = why_missing(name)
@@ -131,8 +130,7 @@ def run_peers(bench, wanted, runs_of_floor, say):
             continue
         try:
             costs = sorted((actions[name]() for _ in range(runs_of_floor if name == "floor" else 1)), key=lambda cost: cost.seconds)
-        except (RuntimeError, subprocess.CalledProcessError) as error:   # what else was measured still counts
+        except Exception as error:   # what else was measured still counts
             found[name] = {"missing": f"failed: {' '.join(str(error).split())[-300:]}"}
             continue
         found[name] = {**asdict(costs[len(costs) // 2]), "all_seconds": [cost.seconds for cost in costs]}
-    return found
