@@ -16,9 +16,10 @@ using std::chrono::milliseconds;
 constexpr int kMostFailures = 8;
 constexpr int kMostThrottles = 40;
 constexpr int kMostRenewals = 2;
+constexpr std::uint64_t kDoubles = 32;  // may be sent, and two more for each request that nobody answered: where all is slow they'd make it slower
 constexpr milliseconds kFirstDelay{200};
 constexpr milliseconds kMostDelay{5'000};
-constexpr milliseconds kSpreadDelay{2'000};
+constexpr milliseconds kSpreadDelay{500};
 constexpr std::chrono::seconds kSpreadTime{132};  // until a fresh snapshot is known everywhere
 
 std::string from_environment(const std::string& name) {
@@ -68,36 +69,74 @@ HttpRequest Aws::request_of(const AwsCall& call, const std::string& body) const 
   return {.method = call.method, .url = endpoint + target, .headers = sign(plain, scope, credentials_.get()), .body = {}};
 }
 
-/// Those under way, without those that are late.
-std::size_t Aws::timely() const {
-  const Clock::time_point now = Clock::now();
-  const auto late = static_cast<std::size_t>(std::ranges::count_if(late_at_, [&](const auto& request) { return request.second < now; }));
-  return late_at_.size() - std::min(late, kMostLate);
+bool Aws::is_idle() const {
+  return waiting_.empty() && std::ranges::all_of(flights_, [](const auto& flight) { return flight.second.attempt->is_done; });
 }
 
-void Aws::send(Attempt attempt) {
-  std::string body = attempt.call.body ? attempt.call.body() : "";
-  HttpRequest request = request_of(attempt.call, body);
-  request.timeout = window_.timeout(attempt.call.operation, body.size(), attempt.failures + 1);
+bool Aws::is_late(const Attempt& attempt, Clock::time_point sent, int factor) const {
+  return Clock::now() - sent > factor * window_.usual(attempt.call.operation);
+}
+
+/// Those under way, without those that are late or whose double was faster.
+std::size_t Aws::timely() const {
+  std::size_t wanted = 0;
+  std::size_t late = 0;
+  for (const auto& [number, flight] : flights_) {
+    if (flight.attempt->is_done) continue;
+    ++wanted;
+    if (is_late(*flight.attempt, flight.sent, 1)) ++late;
+  }
+  return wanted - std::min(late, kMostLate);
+}
+
+void Aws::send(const std::shared_ptr<Attempt>& attempt) {
+  const AwsCall& call = attempt->call;
+  std::string body = call.body ? call.body() : "";
+  HttpRequest request = request_of(call, body);
+  request.timeout = window_.timeout(call.operation, body.size(), attempt->failures + 1);
   ++figures_.requests;
-  figures_.retries += attempt.sent > 0 ? 1 : 0;
+  figures_.retries += attempt->sent > 0 ? 1 : 0;
   figures_.body_bytes += body.size();
-  if (attempt.sent++ == 0) attempt.first = Clock::now();
+  const Clock::time_point now = Clock::now();
+  if (attempt->sent++ == 0) attempt->first = now;
+  attempt->last = now;
+  ++attempt->flying;
   request.body = std::move(body);
   const std::uint64_t number = figures_.requests;
-  late_at_[number] = Clock::now() + window_.usual(attempt.call.operation);
-  const auto shared = std::make_shared<Attempt>(std::move(attempt));
-  engine_.start(std::move(request), [this, shared, number](const HttpAnswer& answer) {
-    late_at_.erase(number);
-    take(*shared, answer);
+  flights_[number] = {.attempt = attempt, .sent = now};
+  engine_.start(std::move(request), [this, attempt, number](const HttpAnswer& answer) {
+    flights_.erase(number);
+    --attempt->flying;
+    if (answer.status == 0) ++figures_.silences;
+    if (!attempt->is_done) take(*attempt, answer);
   });
+}
+
+/// A connection that fell silent costs as long as two answers take, not a time-out.
+void Aws::double_what_is_lost() {
+  for (auto& [number, flight] : flights_) {  // a new one is put at the end, and is not late
+    Attempt& attempt = *flight.attempt;
+    if (attempt.call.twice == AwsCall::Twice::no || attempt.is_done || !is_late(attempt, attempt.last, 2)) continue;
+    if (figures_.doubles >= kDoubles + 2 * figures_.silences) return;
+    ++figures_.doubles;
+    send(flight.attempt);
+  }
 }
 
 void Aws::take(Attempt& attempt, const HttpAnswer& answer) {
   figures_.slowest = std::max(figures_.slowest, answer.took);
-  if (answer.status != 0) window_.note_answer(attempt.call.operation, answer.took, Clock::now());
+  const Clock::time_point now = Clock::now();
+  if (answer.status != 0) window_.note_answer(attempt.call.operation, answer.took, now);
   const Judgement judgement = judge(answer, clock_error(answer, std::time(nullptr) + clock_error_.count()));
-  if (judgement.verdict != Verdict::done) return handle_failure(attempt, answer, judgement);
+  if (judgement.verdict == Verdict::throttled && !flights_.empty()) window_.note_overload(now);  // one alone was not too many
+  if (judgement.verdict == Verdict::transient && answer.status == 0) window_.note_silence(now);
+  if (judgement.verdict != Verdict::done && answer.status == 0 && attempt.flying > 0) return;  // another one of it tells
+  if (judgement.verdict != Verdict::done) {
+    Attempt again = attempt;
+    attempt.is_done = true;  // what its doubles say is of no use any more
+    return handle_failure(again, answer, judgement);
+  }
+  attempt.is_done = true;
   window_.note_success(attempt.call.operation);
   if (attempt.call.fresh == AwsCall::Fresh::yes) gate_ = {};  // it has spread
   attempt.done(answer);
@@ -110,6 +149,7 @@ milliseconds Aws::delay(int attempts) {
 
 void Aws::repeat(Attempt attempt, milliseconds delay) {
   attempt.not_before = Clock::now() + delay;
+  attempt.flying = 0;
   waiting_.push_back(std::move(attempt));
 }
 
@@ -141,11 +181,9 @@ void Aws::renew(Attempt& attempt, const HttpAnswer& answer, const Judgement& jud
 void Aws::handle_failure(Attempt& attempt, const HttpAnswer& answer, const Judgement& judgement) {
   switch (judgement.verdict) {
     case Verdict::throttled:
-      window_.note_overload(Clock::now());
       if (++attempt.throttles > kMostThrottles) give_up(attempt, judgement);
       return repeat(std::move(attempt), delay(attempt.throttles));
     case Verdict::transient:
-      if (answer.status == 0) window_.note_silence(Clock::now());
       if (++attempt.failures >= kMostFailures) give_up(attempt, judgement);
       return repeat(std::move(attempt), delay(attempt.failures));
     case Verdict::not_found:
@@ -168,6 +206,7 @@ void Aws::handle_failure(Attempt& attempt, const HttpAnswer& answer, const Judge
 void Aws::turn() {
   const Clock::time_point now = Clock::now();
   milliseconds wait{100};
+  double_what_is_lost();
   // What is new somewhere has not spread: one call asks, the others wait.
   const std::size_t most = now < gate_ + kSpreadDelay && gate_ != Clock::time_point{} ? 1 : window_.size();
   for (auto next = waiting_.begin(); next != waiting_.end() && timely() < most;) {
@@ -177,9 +216,9 @@ void Aws::turn() {
       ++next;
       continue;
     }
-    Attempt attempt = std::move(*next);
+    const auto attempt = std::make_shared<Attempt>(std::move(*next));
     next = waiting_.erase(next);
-    send(std::move(attempt));
+    send(attempt);
   }
   engine_.turn(wait);
 }

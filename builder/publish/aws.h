@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <list>
 #include <map>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -30,6 +31,8 @@ struct AwsCall {
   enum class Payload { in_signature, unsigned_payload } payload = Payload::in_signature;
   /// What the call is about was made moments ago: for 132 s "not found" may be news that has not spread (EBS team's figure).
   enum class Fresh { no, yes } fresh = Fresh::no;
+  /// Two of them at once do what one does: where the answer is late, another is sent beside it, and the first answer counts.
+  enum class Twice { no, yes } twice = Twice::no;
 };
 
 /// A refusal of AWS that is final. The code is AWS's: "UnauthorizedOperation".
@@ -49,6 +52,8 @@ class AwsError : public Error {
 struct AwsFigures {
   std::uint64_t requests = 0;  ///< sent, retries among them
   std::uint64_t retries = 0;
+  std::uint64_t doubles = 0;   ///< sent beside one that was late
+  std::uint64_t silences = 0;  ///< requests without an answer
   std::uint64_t body_bytes = 0;
   std::chrono::milliseconds slowest{0};
 };
@@ -64,7 +69,7 @@ class Aws {
   void submit(AwsCall call, Done done);
   /// True while more calls are welcome. Those that wait for their next attempt don't keep others from being sent.
   [[nodiscard]] bool has_room() const { return timely() < window_.size() && waiting_.size() < kMostWaiting; }
-  [[nodiscard]] bool is_idle() const { return waiting_.empty() && late_at_.empty(); }
+  [[nodiscard]] bool is_idle() const;
   /// Sends what is due and takes answers; waits up to a tenth of a second for something to do.
   void turn();
 
@@ -87,12 +92,22 @@ class Aws {
     int renewals = 0;     ///< of clock or credentials
     int mismatches = 0;
     int sent = 0;
+    int flying = 0;  ///< requests on their way: 1, or more where it was late
+    bool is_done = false;
     Clock::time_point first{};
+    Clock::time_point last{};  ///< when it was sent first, and last
     Clock::time_point not_before{};
   };
+  struct Flight {
+    std::shared_ptr<Attempt> attempt;
+    Clock::time_point sent;
+  };
 
+  /// More than 'factor' times as long under way as such calls usually take; what is usual may have become known meanwhile.
+  [[nodiscard]] bool is_late(const Attempt& attempt, Clock::time_point sent, int factor) const;
   [[nodiscard]] std::size_t timely() const;
-  void send(Attempt attempt);
+  void send(const std::shared_ptr<Attempt>& attempt);
+  void double_what_is_lost();
   void take(Attempt& attempt, const HttpAnswer& answer);
   void repeat(Attempt attempt, std::chrono::milliseconds delay);
   [[nodiscard]] std::chrono::milliseconds delay(int attempts);
@@ -108,7 +123,7 @@ class Aws {
   SendWindow window_;
   AwsFigures figures_;
   std::list<Attempt> waiting_;
-  std::map<std::uint64_t, Clock::time_point> late_at_;  ///< of the requests under way: when each is late
+  std::map<std::uint64_t, Flight> flights_;  ///< the requests under way, by their number
   Clock::time_point gate_{};  ///< nothing is sent before: something new has not spread yet
   std::chrono::seconds clock_error_{0};
   std::mt19937_64 random_{std::random_device{}()};

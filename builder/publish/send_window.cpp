@@ -11,7 +11,7 @@ constexpr double kSlowAnswer_ms = 2'000;
 constexpr double kQueue_ms = 50;  // answers that take so much longer than the best wait in a queue, and more at once would make it longer
 constexpr int kEnoughAnswers = 8;         // to trust the mean
 constexpr double kLeastTimeout_ms = 2'000;
-constexpr double kLeastUsual_ms = 250;
+constexpr double kLeastUsual_ms = 120;
 constexpr double kMostTimeout_ms = 20'000;
 constexpr double kLeastBytesPerMs = 64;
 

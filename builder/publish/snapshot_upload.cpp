@@ -45,7 +45,8 @@ AwsCall put_call(const std::string& snapshot, std::uint32_t index, const BlockDi
                       {"x-amz-checksum-algorithm", "SHA256"},
                       {"x-amz-data-length", std::to_string(kBlockSize)}},
           .payload = AwsCall::Payload::unsigned_payload,  // the checksum is signed
-          .fresh = AwsCall::Fresh::yes};
+          .fresh = AwsCall::Fresh::yes,
+          .twice = AwsCall::Twice::yes};
 }
 
 void require_echo(const HttpAnswer& answer, const BlockDigest& digest, std::uint32_t index) {

@@ -40,9 +40,9 @@ def test_the_disk_read_back_equals_the_image(server, disk):
     snapshot = the_snapshot(server, image["ami"])
     assert same(server.disk(snapshot), disk)
     assert state["snapshots"][snapshot]["encrypted"] and image["found"] is False
-    # Only data travels, and each block once.
-    assert state["counts"]["PutSnapshotBlock"] == image["blocks"] == data_blocks(disk)
-    assert sum(state["counts"].values()) - image["blocks"] < 20
+    # Only data travels, and each block once, but for a few whose answer was late.
+    assert image["blocks"] == data_blocks(disk) <= state["counts"]["PutSnapshotBlock"] <= image["blocks"] + 32
+    assert sum(state["counts"].values()) - state["counts"]["PutSnapshotBlock"] < 20
 
 
 def test_the_image_is_of_today(server, disk):
@@ -235,5 +235,5 @@ def test_memory_and_requests_stay_small(server, tmp_path):
     assert image["blocks"] == data_blocks(disk)
     assert 1000 < most < 150 << 10  # KiB
     state = server.state()
-    assert sum(state["counts"].values()) <= image["blocks"] + 25
+    assert sum(state["counts"].values()) <= image["blocks"] + 60
     assert state["most_open"] <= 90  # 64 at once, 16 that are late, and a few that end
