@@ -12,7 +12,9 @@ using enum Effect;
 
 constexpr BootRow kRows[] = {
     // systemd and the kernel
+    {"/", "d", rewrite, "its time: mount points are made and go"},
     {"/etc/machine-id", "f", rewrite, "made at first boot"},
+    {"/var/lib/dbus/machine-id", "l", make, "leads to the other"},
     {"/var/lib/systemd/**", "fd", make, "random seed, timers, credentials, clock"},
     {"/var/lib/private/**", "fd", make, "state of services with dynamic users"},
     {"/var/lib/private", "d", make, "state of services with dynamic users"},
@@ -22,7 +24,7 @@ constexpr BootRow kRows[] = {
     {"/etc/.updated", "f", make, "stamp of systemd-update-done"},
     {"/var/.updated", "f", make, "stamp of systemd-update-done"},
     {"/etc/.pwd.lock", "f", make, "there once a user was made"},
-    {"/etc/hostname", "f", rewrite, "the seed says the name"},
+    {"/etc/hostname", "f", make, "the seed says the name"},
     {"/etc/hosts", "f", rewrite, "computed from the environment"},
     {"/etc/resolv.conf", "fl", make, "name servers"},
     {"/etc/localtime", "fl", make, "time zone of the environment"},
@@ -45,7 +47,9 @@ constexpr BootRow kRows[] = {
     {"/root/.ssh/**", "fd", make, "cloud-init tells root to log in as another"},
     {"/root/.ssh", "d", make, "cloud-init tells root to log in as another"},
     {"/etc/sudoers.d/90-cloud-init-users", "f", make, "accounts of the seed"},
+    {"/etc/sudoers.d", "d", replace, "cloud-init closes it to others"},
     // cloud-init
+    {"/var/lib/cloud", "d", make, "what cloud-init did"},
     {"/var/lib/cloud/**", "fdl", make, "what cloud-init did"},
     {"/etc/cloud/cloud-init.disabled", "f", make, "closed after the first boot"},
     {"/etc/netplan/50-cloud-init.yaml", "f", make, "network of the seed"},
@@ -63,6 +67,8 @@ constexpr BootRow kRows[] = {
     {"/srv/**", "fdl", make, "certificates, peers, data"},
     {"/var/lib/appliance/**", "fdl", make, "its records"},
     {"/var/lib/appliance", "d", make, "its records"},
+    {"/var/lib/eopeers/**", "fdl", make, "packages of peers"},
+    {"/var/lib/eopeers", "d", make, "packages of peers"},
     {"/etc/nginx/nginx.conf", "f", make, "rendered from the environment"},
     {"/etc/nftables.conf", "f", make, "rendered from the environment"},
     {"/etc/memcached.conf", "f", make, "rendered from the environment"},
@@ -80,6 +86,8 @@ constexpr BootRow kRows[] = {
     {"/etc/postgresql/**", "fdl", make, "the cluster, made at first boot"},
     {"/var/lib/postgresql/**", "fdl", make, "its data"},
     {"/var/postgres_backups/**", "fd", make, "backups"},
+    {"/var/postgres_backups", "d", make, "backups"},
+    {"/etc/apt/apt.conf.d/02autoremove-postgresql", "f", rewrite, "postgresql-common adds the cluster's packages"},
     {"/var/lib/chrony/**", "f", make, "drift of the clock"},
     {"/var/lib/dhcp/**", "f", make, "leases"},
     {"/var/lib/dhcpcd/**", "f", make, "leases"},
