@@ -67,7 +67,8 @@ Command mke2fs_command(const fs::path& raw, const DiskLayout& layout, const Part
                        const TreeSource& source) {
   const Ext4Identity& ext4 = partition.ext4;
   const std::string time = std::to_string(source.newest.time_since_epoch().count());
-  const fs::path folder = source.root / partition.mount_point.substr(1);
+  const fs::path folder = fs::absolute(source.root / partition.mount_point.substr(1));
+  const fs::path module = fs::absolute(preload_module());
   return {.program = "mke2fs",
           .arguments = {"-t",
                         "ext4",
@@ -93,11 +94,12 @@ Command mke2fs_command(const fs::path& raw, const DiskLayout& layout, const Part
                             partition.first_sector * kSectorSize, hash_seed(ext4.uuid)),
                         "-d",
                         folder.native(),
-                        raw.native(),
+                        fs::absolute(raw).native(),
                         fmt::format("{}k", partition.sectors / 2)},
-          .environment = {"LD_PRELOAD=" + preload_module().native(), "E2FSPROGS_FAKE_TIME=" + time,
+          .environment = {"LD_PRELOAD=./" + module.filename().native(), "E2FSPROGS_FAKE_TIME=" + time,
                           "IMGBUILD_NEWEST=" + time,
                           "IMGBUILD_EMPTY=" + emptied_folders(layout, partition, source.root)},
+          .directory = module.parent_path(),  // and a relative path, for LD_PRELOAD is cut at spaces and colons
           .before_exec = source.before_exec};
 }
 

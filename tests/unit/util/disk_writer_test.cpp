@@ -99,6 +99,17 @@ TEST_F(DiskWriter, GivesTheSameBytesWhateverTheOrderAndTimeTheTreeWasMade) {
   EXPECT_EQ(sha256_file(first), sha256_file(second));
 }
 
+TEST_F(DiskWriter, GivesTheSameBytesWhereverTheProgramLies) {
+  const fs::path first = make_disk("a.raw", make_tree("a", {1, 2, 3}));
+  const fs::path elsewhere = work_.path() / "with spaces: and more";
+  fs::create_directory(elsewhere);
+  fs::copy_file(fs::read_symlink("/proc/self/exe").parent_path() / "mke2fs_preload.so", elsewhere / "mke2fs_preload.so");
+  ::setenv("IMGBUILD_LIBEXEC", elsewhere.c_str(), 1);
+  const fs::path second = make_disk("b.raw", make_tree("b", {3, 2, 1}));
+  ::unsetenv("IMGBUILD_LIBEXEC");
+  EXPECT_EQ(sha256_file(first), sha256_file(second));
+}
+
 TEST_F(DiskWriter, MakesFileSystemsThatFsckFindsClean) {
   const fs::path raw = make_disk("a.raw", make_tree("a", {1, 2}));
   for (const std::size_t index : {1U, 2U}) {
