@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// A change in how imgbuild itself makes images changes this number, and with it every plan.
-constexpr std::string_view kImageRules = "imgbuild image rules 2";
+constexpr std::string_view kImageRules = "imgbuild image rules 3";
 
 std::vector<PlannedStep> plan_steps(const Recipe& recipe) {
   std::vector<PlannedStep> planned;

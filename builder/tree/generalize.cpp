@@ -10,6 +10,7 @@
 #include <sstream>
 #include <string>
 
+#include "tree/pin_times.h"
 #include "util/error.h"
 #include "util/interrupt.h"
 #include "util/root_folder.h"
@@ -105,27 +106,6 @@ void drop_debconf_temporaries(const RootFolder& root) {
 void remove_sockets(const RootFolder& root) {
   for (const TreeEntry& entry : list_tree(root)) {
     if (S_ISSOCK(entry.status.st_mode) || S_ISFIFO(entry.status.st_mode)) root.remove(entry.path);
-  }
-}
-
-void pin_times(const RootFolder& root, std::int64_t epoch) {
-  std::optional<io::File> folder;
-  std::string folder_path;
-  for (const TreeEntry& entry : list_tree(root)) {
-    const timespec& time = entry.status.st_mtim;
-    if (time.tv_sec < epoch || (time.tv_sec == epoch && time.tv_nsec == 0)) continue;
-    check_interrupt();
-    const auto [parent, name] = split_path(entry.path);
-    if (!folder || parent != folder_path) {
-      folder = root.open_folder(parent, Links::refuse);
-      folder_path = parent;
-    }
-    const timespec times[2] = {{epoch, 0}, {epoch, 0}};
-    const int fault = io::fault_point();
-    const std::string last = name.empty() ? "." : std::string(name);
-    if (fault != 0 || ::utimensat(folder->fd(), last.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) {
-      throw system_error(fault != 0 ? fault : errno, fmt::format("cannot set the time of '/{}'", entry.path));
-    }
   }
 }
 
