@@ -1,4 +1,5 @@
 """Runs imgbuild as a user would: the launcher, with a cache of its own that lasts between test runs."""
+import contextlib
 import json
 import os
 import pathlib
@@ -121,6 +122,17 @@ machines:
   - {{name: {name}-s1, role: web-master, private_ip: 10.0.2.15}}
 """)
     return path
+
+
+@contextlib.contextmanager
+def scratch_user():
+    """The name of a user with sub-ids and nothing else."""
+    name = f"imgbuild{os.getpid()}"
+    subprocess.run(["useradd", "--create-home", name], check=True)
+    try:
+        yield name
+    finally:
+        subprocess.run(["userdel", "--remove", name], check=True, capture_output=True)
 
 
 def remove(path):

@@ -24,6 +24,7 @@ class Built:
         self.manifest = self.output / "demo" / "web-master.manifest.json"
         self.seed = self.output / "demo" / "demo-s1.seed.iso"
         self.vault = folder / "demo.vault"
+        self.ran = None  # disk of a machine that ran from it
 
     def secrets(self):
         """Every secret of the vault by name: passwords and the bodies of private keys, line by line."""

@@ -231,11 +231,8 @@ def test_a_full_output_disk_is_said_and_nothing_stays(built, tmp_path):
 
 @pytest.fixture
 def scratch_user():
-    """A user with sub-ids and nothing else."""
-    name = f"imgbuild{os.getpid()}"
-    subprocess.run(["useradd", "--create-home", name], check=True)
-    yield name
-    subprocess.run(["userdel", "--remove", name], check=True, capture_output=True)
+    with imgbuild.scratch_user() as name:
+        yield name
 
 
 def test_without_root_the_same_bytes_come_out(built, scratch_user):

@@ -14,7 +14,8 @@ import imgbuild_program as imgbuild
 class Appliance:
     def __init__(self, built, folder):
         self.built = built
-        self.machine = imgbuild.BootedMachine(folder, built.image, "--seed", built.seed, "--disk", folder / "disk.qcow2")
+        self.disk = folder / "disk.qcow2"
+        self.machine = imgbuild.BootedMachine(folder, built.image, "--seed", built.seed, "--disk", self.disk)
         self.report = self.machine.report
         self.known_hosts = folder / "known_hosts"
         host_key = (built.vault / "machines" / "demo-s1" / "ssh_host_ed25519_key.pub").read_text().split()[:2]
@@ -49,6 +50,7 @@ def appliance(built, tmp_path_factory):
     qemu = imgbuild.children_of(appliance.machine.process.pid)
     assert appliance.machine.stop() in (0, 130, 143)
     assert [child for child in qemu if pathlib.Path(f"/proc/{child[0]}").exists()] == []
+    built.ran = appliance.disk
 
 
 def test_the_ready_line_names_role_and_plan(appliance):

@@ -1,7 +1,8 @@
-"""What stands beside an image: list of files, SBOM, signatures and provenance, read by programs of others."""
+"""What stands beside an image, and whether a disk is still what its manifest says: images that never ran, and machines that did."""
 import base64
 import hashlib
 import json
+import pathlib
 import shutil
 import subprocess
 
@@ -170,3 +171,99 @@ def test_files_that_are_not_the_manifests_are_found_without_a_disk(release):
     assert (result.returncode, result.stdout, result.stderr) == (
         4, f"{spdx}: must have SHA-256 {right}\n{release.parent}/web-master.cdx.json: is missing\n",
         f"imgbuild: '{release.parent}': is not what the manifest '{release}' describes\n")
+
+
+def refusal(*arguments):
+    result = imgbuild.run(*arguments)
+    assert result.stdout == ""
+    return result.returncode, result.stderr
+
+
+def test_bad_input_is_refused_before_a_disk_is_opened(release, built, tmp_path):
+    overlay = tmp_path / "overlay.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", built.image, overlay], check=True)
+    hint = "hint: `qemu-img convert -O qcow2` on the machine it comes from makes one whole file of it\n"
+    for command in (["verify", "--manifest", release], ["inspect"]):
+        assert refusal(command[0], overlay, *command[1:]) == (3, f"reading the disk …\nimgbuild: '{overlay}': needs a backing file\n{hint}")
+    assert refusal("verify", overlay) == (3, f"imgbuild: '{overlay}': no manifest beside it names it\nhint: say which one it must match: --manifest FILE\n")
+    text = release.read_text()
+    release.write_text(text.replace('"role":', '"role"', 1))
+    line, column = text[:text.index('"role":')].count("\n") + 1, len('  "role" "web-master"')
+    assert refusal("verify", built.image, "--manifest", release) == (3, f"imgbuild: {release}:{line}:{column}: is no JSON text from here on\n")
+    assert refusal("verify", built.image, "--manifest", tmp_path / "none") == (3, f"imgbuild: '{tmp_path}/none': there is no such manifest\n")
+    assert refusal("verify") == (2, "imgbuild: verify: DISK, or --manifest FILE, or both are needed\n")
+    assert refusal("diff", built.image, built.manifest) == (
+        2, f"imgbuild: diff: two disks, or two manifests: '{built.image}' and '{built.manifest}' are one of each\n")
+
+
+def test_an_image_that_never_ran_is_what_its_manifest_says(built):
+    report = json.loads(imgbuild.run_ok("verify", built.image, "--pristine", "--json").stdout)
+    assert (report["intact"], report["differences"], report["excepted"]) == (True, [], [])
+    assert report["compared"] == len(file_list(built))
+
+
+@pytest.fixture(scope="session")
+def disk_that_ran(built, tmp_path_factory):
+    """What a machine left, as one whole file."""
+    folder = tmp_path_factory.mktemp("ran")
+    if built.ran is None:
+        built.ran = folder / "disk.qcow2"
+        imgbuild.BootedMachine(folder, built.image, "--seed", built.seed, "--disk", built.ran).stop()
+    raw = folder / "ran.raw"
+    subprocess.run(["qemu-img", "convert", "-O", "raw", built.ran, raw], check=True)
+    return raw
+
+
+def test_on_a_machine_that_ran_only_what_was_tampered_with_is_found(built, disk_that_ran, tmp_path):
+    root = next(p for p in manifest_of(built)["layout"]["partitions"] if p.get("mount_point") == "/")
+    offset = root["first_sector"] * 512
+    file_system = f"{disk_that_ran}?offset={offset}"
+    subprocess.run(["e2fsck", "-fy", file_system], capture_output=True)  # replays the journal, for debugfs does not
+    door = tmp_path / "door"
+    door.write_text("#!/bin/sh\n")
+    commands = tmp_path / "commands"
+    commands.write_text(f"cd /usr/local/bin\nwrite {door} door\nset_inode_field /usr/bin/passwd mode 0104777\n")
+    subprocess.run(["debugfs", "-w", "-f", commands, file_system], check=True, capture_output=True)
+    block = subprocess.run(["debugfs", "-R", "bmap /usr/sbin/nginx 3", file_system], check=True, capture_output=True, text=True).stdout
+    with open(disk_that_ran, "r+b") as disk:
+        disk.seek(offset + int(block) * 4096 + 77)
+        byte = disk.read(1)[0]
+        disk.seek(-1, 1)
+        disk.write(bytes([byte ^ 0x10]))
+    result = imgbuild.run("verify", disk_that_ran, "--manifest", built.manifest, "--json")
+    report = json.loads(result.stdout)
+    assert report["differences"] == [
+        {"place": "/usr/bin/passwd", "what": "has mode 4777, must be 4755"},
+        {"place": "/usr/local/bin/door", "what": "is not of the image: file, mode 0644, owner 0:0"},
+        {"place": "/usr/sbin/nginx", "what": "has another content"}]
+    assert result.returncode == 4 and f"'{disk_that_ran}': is not what the manifest '{built.manifest}' describes" in result.stderr
+    assert {"/etc/machine-id", "/etc/hosts", "/etc/appliance/env.yml", "/etc/ssh/ssh_host_ed25519_key"} <= set(report["excepted"])
+
+
+def test_inspect_shows_what_is_in_an_image(built):
+    report = json.loads(imgbuild.run_ok("inspect", built.image, "--json").stdout)
+    assert (report["format"], report["distribution"]) == ("qcow2", manifest_of(built)["base"]["distribution"])
+    assert [(p["name"], p["version"]) for p in report["packages"]] == [(p["name"], p["version"]) for p in manifest_of(built)["packages"]]
+    assert report["units"]["nginx.service"] == "enabled"
+    settings = {(s["place"], s["name"]): s["value"] for s in report["settings"]}
+    assert settings["sshd", "PermitRootLogin"] == "no"
+    assert [u["name"] for u in report["users"]][0] == "root" and report["users"][0]["password"] == "locked"
+
+
+def test_diff_of_manifests_shows_packages_and_files(built, release):
+    assert imgbuild.run_ok("diff", built.manifest, release).stdout == ""
+    lines = subprocess.run(["zstd", "-dcq", document(built, "mtree.zst")], capture_output=True, check=True).stdout
+    lines = lines.replace(b"./etc/hostname type=file mode=0644", b"./etc/hostname type=file mode=0600")
+    changed = subprocess.run(["zstd", "-cq", f"--stream-size={len(lines)}"], input=lines, capture_output=True, check=True).stdout
+    listing = release.parent / "web-master.mtree.zst"
+    listing.unlink()
+    listing.write_bytes(changed)
+    manifest = json.loads(release.read_text())
+    manifest["documents"][0]["sha256"] = hashlib.sha256(changed).hexdigest()
+    version = next(p for p in manifest["packages"] if p["name"] == "nginx")["version"]
+    next(p for p in manifest["packages"] if p["name"] == "nginx")["version"] = "9"
+    release.write_text(json.dumps(manifest))
+    before, after, *rest = imgbuild.run_ok("diff", built.manifest, release).stdout.splitlines()
+    assert before.startswith("- package nginx:") and before.endswith(f": {version}")
+    assert after.startswith("+ package nginx:") and after.endswith(": 9")
+    assert [line.split(" 0:0 ")[0] for line in rest] == ["- file /etc/hostname: f 0644", "+ file /etc/hostname: f 0600"]
