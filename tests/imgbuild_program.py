@@ -1,5 +1,6 @@
 """Runs imgbuild as a user would: the launcher, with a cache of its own that lasts between test runs."""
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -61,6 +62,24 @@ def children_of(pid):
             if state != "Z":
                 found.append((child, command))
     return found
+
+
+def abandoned(temporaries):
+    """Those that no running imgbuild holds: other tests use the same cache at the same time."""
+    found = []
+    for path in temporaries:
+        try:
+            lock = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:   # just removed by its owner
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            found.append(path)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(lock)
+    return [path for path in found if path.exists()]
 
 
 class BootedMachine:

@@ -140,7 +140,7 @@ def data_of(path):
 
 def leftovers():
     folders = [imgbuild.CACHE / "imgbuild" / name for name in ("work", "layers")]
-    return [path for folder in folders if folder.exists() for path in folder.iterdir() if path.name.startswith("tmp-")]
+    return imgbuild.abandoned(path for folder in folders if folder.exists() for path in folder.iterdir() if path.name.startswith("tmp-"))
 
 
 def mounts_below(folder):

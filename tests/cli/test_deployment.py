@@ -74,7 +74,7 @@ class SmallProject:
 
     def temporaries(self):
         work = imgbuild.CACHE / "imgbuild" / "work"
-        return [path for folder in (self.output / "prod", work) if folder.exists() for path in folder.glob("tmp-*")]
+        return imgbuild.abandoned(path for folder in (self.output / "prod", work) if folder.exists() for path in folder.glob("tmp-*"))
 
 
 @pytest.fixture(scope="module")
