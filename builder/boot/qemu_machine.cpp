@@ -139,7 +139,13 @@ MachineEnd QemuMachine::describe_end(const CommandResult& result) {
           fmt::format("{} {}{}{}", fs::path(qemu_).filename().native(), how, said.empty() ? "" : ": ", said)};
 }
 
-void QemuMachine::press_power_button() { monitor_->execute("system_powerdown"); }
+void QemuMachine::press_power_button() {
+  try {
+    monitor_->execute("system_powerdown");
+  } catch (const Error&) {
+    // gone already: end() tells how
+  }
+}
 
 void QemuMachine::quit() {
   if (process_->poll()) return;

@@ -44,7 +44,7 @@ class QemuMachine {
   /// How it ended, or nothing while it runs.
   [[nodiscard]] std::optional<MachineEnd> end();
 
-  /// Presses the power button.
+  /// Presses the power button, if there is still a machine that has one.
   void press_power_button();
   /// Ends QEMU at once.
   void quit();

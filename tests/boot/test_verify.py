@@ -253,7 +253,7 @@ def test_inspect_shows_what_is_in_an_image(built):
 def test_diff_of_manifests_shows_packages_and_files(built, release):
     assert imgbuild.run_ok("diff", built.manifest, release).stdout == ""
     lines = subprocess.run(["zstd", "-dcq", document(built, "mtree.zst")], capture_output=True, check=True).stdout
-    lines = lines.replace(b"./etc/hostname type=file mode=0644", b"./etc/hostname type=file mode=0600")
+    lines = lines.replace(b"./etc/fstab type=file mode=0644", b"./etc/fstab type=file mode=0600")
     changed = subprocess.run(["zstd", "-cq", f"--stream-size={len(lines)}"], input=lines, capture_output=True, check=True).stdout
     listing = release.parent / "web-master.mtree.zst"
     listing.unlink()
@@ -266,4 +266,4 @@ def test_diff_of_manifests_shows_packages_and_files(built, release):
     before, after, *rest = imgbuild.run_ok("diff", built.manifest, release).stdout.splitlines()
     assert before.startswith("- package nginx:") and before.endswith(f": {version}")
     assert after.startswith("+ package nginx:") and after.endswith(": 9")
-    assert [line.split(" 0:0 ")[0] for line in rest] == ["- file /etc/hostname: f 0644", "+ file /etc/hostname: f 0600"]
+    assert [line.split(" 0:0 ")[0] for line in rest] == ["- file /etc/fstab: f 0644", "+ file /etc/fstab: f 0600"]

@@ -224,6 +224,15 @@ TEST_F(Booting, EndsAMachineOnRequest) {
   EXPECT_EQ(boot.stop().kind, MachineEnd::Kind::quit);
 }
 
+TEST_F(Booting, EndsAMachineThatIsGoneBeforeItsButtonIsPressed) {
+  qemu_.behave(kStart + "say('appliance[s1]: ready r " + kPlan + "\\n')\nwait_for('system_powerdown', answered=False)\nevent('guest-shutdown'); stop(0)\n");
+  BootRequest kept = request();
+  kept.disk = folder_.path() / "kept.qcow2";
+  Boot boot(kept, tools_, status_);
+  (void)boot.wait_until_ready();
+  EXPECT_EQ(boot.stop().kind, MachineEnd::Kind::shut_down);
+}
+
 TEST_F(Booting, KeepsAMachineUntilItSwitchesItselfOff) {
   const std::string ready = "say('appliance[s1]: ready r " + kPlan + "\\n')\n";
   Boot boot = start(kStart + ready + "say('[    0.000000] Linux version 6\\n')\n" + ready +

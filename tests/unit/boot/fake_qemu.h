@@ -8,7 +8,7 @@
 namespace imgbuild {
 
 /// A program that talks like QEMU over the sockets it inherits, and does what a few lines of Python say:
-///   wait_for(COMMAND)   answers the monitor until COMMAND has come
+///   wait_for(COMMAND)   answers the monitor until COMMAND has come; with answered=False that one is left without an answer
 ///   say(TEXT)           writes to the console
 ///   event(REASON)       tells the monitor SHUTDOWN for that reason
 ///   stop(STATUS)        ends at once
@@ -35,9 +35,11 @@ def say(text):
     console.sendall(text.encode())
 def event(reason):
     tell({"event": "SHUTDOWN", "data": {"guest": True, "reason": reason}})
-def wait_for(wanted):
+def wait_for(wanted, answered=True):
     for line in lines:
         command = json.loads(line)["execute"]
+        if command == wanted and not answered:
+            return
         usernet = "".join(f"  TCP[HOST_FORWARD] 9 127.0.0.1 {4000 + port} 10.0.2.15 {port} 0 0\r\n" for port in (22, 80, 443))
         tell({"return": usernet if command == "human-monitor-command" else {}})
         if command == "quit":
