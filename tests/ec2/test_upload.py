@@ -236,4 +236,4 @@ def test_memory_and_requests_stay_small(server, tmp_path):
     assert 1000 < most < 150 << 10  # KiB
     state = server.state()
     assert sum(state["counts"].values()) <= image["blocks"] + 60
-    assert state["most_open"] <= 90  # 64 at once, 16 that are late, and a few that end
+    assert state["most_open"] <= 120  # 64 at once, 16 that are late, 32 beside those, and a few that end
