@@ -1,5 +1,8 @@
 #include "build/cache.h"
 
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +31,17 @@ void check_owner(const fs::path& folder) {
   }
 }
 
+/// Has ext4 begin each folder below in another region of the disk (`chattr +T`). Near its parent a new tree lies where an old one was
+/// just removed, and for minutes ext4 looks at each inode removed there before it makes a file: 15 s for a base instead of 1.
+/// Other file systems refuse, or need it not.
+void spread_folders_below(const fs::path& folder) {
+  const io::File opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), folder);
+  int flags = 0;
+  if (::ioctl(opened.fd(), FS_IOC_GETFLAGS, &flags) != 0 || (flags & FS_TOPDIR_FL) != 0) return;
+  flags |= FS_TOPDIR_FL;
+  (void)::ioctl(opened.fd(), FS_IOC_SETFLAGS, &flags);  // only speed
+}
+
 }  // namespace
 
 Cache find_cache() {
@@ -45,6 +59,7 @@ Cache open_cache() {
   for (const fs::path& folder : {cache.bases(), cache.layers(), cache.builds(), cache.downloads(), cache.packages(), cache.appliance(), cache.work()}) {
     io::make_directories(folder, 0700);
   }
+  for (const fs::path& folder : {cache.layers(), cache.work()}) spread_folders_below(folder);
   // libguestfs names its own folder after the user id, and root of a user namespace has root's: it refused root's folder.
   (void)::setenv("LIBGUESTFS_CACHEDIR", cache.appliance().c_str(), 0);  // fails only without memory
   (void)io::sweep_temporaries(cache.work());

@@ -63,8 +63,8 @@ class Peers:
         self.make_disk()
         disk = self.folder / "virt-customize.qcow2"
         shutil.copy(self.disk, disk)
-        words = ["virt-customize", "-a", disk, "--smp", "2", "--memsize", "2048", "--tar-in", f"{self.overlays}:/",
-                 "--install", ",".join(role_packages())]
+        words = ["virt-customize", "-a", disk, "--smp", "2", "--memsize", "2048", "--upload", f"{self.overlays}:/tmp/overlays.tar",
+                 "--run-command", "tar -C / -xf /tmp/overlays.tar && rm /tmp/overlays.tar", "--install", ",".join(role_packages())]
         return measure(words, env={**os.environ, "LIBGUESTFS_BACKEND": "direct", "LIBGUESTFS_BACKEND_SETTINGS": "force_tcg"})
 
     def packer(self):
