@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "util/interrupt.h"
+
 namespace imgbuild {
 
 std::string Error::describe() const {
@@ -13,6 +15,7 @@ std::string Error::describe() const {
 }
 
 Error system_error(int error_number, const std::string& message) {
+  if (error_number == EINTR) check_interrupt();
   const ExitCode code = error_number == ENOSPC ? ExitCode::host_unfit : ExitCode::step_failed;
   Error error(code, "{}: {}", message, std::strerror(error_number));
   if (error_number == ENOSPC) error.set_hint("free some disk space, or set XDG_CACHE_HOME or -o to a larger disk");

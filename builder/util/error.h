@@ -54,7 +54,8 @@ class Error : public std::runtime_error {
   std::string hint_;
 };
 
-/// An Error about a failed system call: "MESSAGE: STRERROR". ENOSPC becomes a hint about disk space.
+/// An Error about a failed system call: "MESSAGE: STRERROR". ENOSPC becomes a hint about disk space. Throws Interrupted if
+/// it failed because a signal came: on an overlay each call that has to copy a file up first may end so.
 [[nodiscard]] Error system_error(int error_number, const std::string& message);
 
 /// Thrown where a wait notices SIGINT, SIGTERM or SIGHUP. Not an Error: nothing may recover from it.
