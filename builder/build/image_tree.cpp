@@ -11,6 +11,7 @@
 #include "tree/apply.h"
 #include "tree/libguestfs_guest.h"
 #include "tree/native_guest.h"
+#include "tree/pin_times.h"
 #include "util/error.h"
 #include "util/grub.h"
 #include "util/root_folder.h"
@@ -146,10 +147,15 @@ Layer ImageTree::step_layer(std::size_t index) const {
 
 PackageLock ImageTree::make_step(std::size_t index, const fs::path& upper, const fs::path& work) {
   make_like(stack_.back().tree(), upper);
-  const OverlayMount mount(folders(upper, work), tree_);
-  const std::unique_ptr<Guest> guest = open();
-  PackageLock packages = apply_step(*guest, index);
-  guest->finish();
+  PackageLock packages;
+  {
+    const OverlayMount mount(folders(upper, work), tree_);
+    const std::unique_ptr<Guest> guest = open();
+    packages = apply_step(*guest, index);
+    guest->finish();
+  }
+  // Here, for through the mount of a later layer each file would have to be copied for it.
+  pin_times(RootFolder(upper), epoch_);
   return packages;
 }
 

@@ -6,7 +6,7 @@ namespace imgbuild {
 namespace {
 
 /// A change in how steps change trees, or in how layers are kept, changes this number, and with it every key.
-constexpr std::string_view kLayerRules = "imgbuild layer rules 2";
+constexpr std::string_view kLayerRules = "imgbuild layer rules 3";
 
 }  // namespace
 

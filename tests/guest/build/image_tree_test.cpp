@@ -55,10 +55,10 @@ class Trees : public testing::Test {
       plan_.steps.push_back({.step = step, .inputs = inputs, .digest = digest_of(step, inputs)});
     }
   }
-  /// What is in a tree; times set while it was made count as none.
+  /// What is in a tree; times set while it was made count as the epoch.
   static std::vector<TreeRecord> listing(const fs::path& tree) {
     std::vector<TreeRecord> records = tree_listing(tree);
-    for (TreeRecord& record : records) record.mtime = record.mtime > kEpoch ? 0 : record.mtime;
+    for (TreeRecord& record : records) record.mtime = std::min(record.mtime, kEpoch);
     return records;
   }
   /// The tree as steps on one unpacked folder make it: no layers.
@@ -149,6 +149,16 @@ TEST_F(Trees, OfAChangedOverlayMakeOnlyWhatFollowsIt) {
   set_steps({0, 1, 2});
   (void)incremental();
   EXPECT_EQ(layers(), 8U);
+}
+
+// What is not pinned there would be copied up, all of it, when the whole tree is.
+TEST_F(Trees, HaveTheirTimesPinnedInTheLayers) {
+  io::make_directories(overlay(1) / "etc/e", 0755);
+  io::write_file(overlay(1) / "etc/e/new", "new", 0644);
+  io::write_file(overlay(1) / "etc/f0", "changed", 0644);
+  set_steps({1});
+  (void)incremental();
+  for (const Layer& layer : LayerStore(cache_.layers()).list()) EXPECT_LE(layer.newest, kEpoch) << layer.step;
 }
 
 TEST_F(Trees, WithADamagedLayerAreMadeRight) {
