@@ -1,5 +1,7 @@
 #include "tree/apt.h"
 
+#include "util/io.h"
+
 namespace imgbuild {
 namespace fs = std::filesystem;
 
@@ -12,7 +14,7 @@ const std::string kConfiguration = "/imgbuild.conf";
 
 }  // namespace
 
-Apt::Apt(Guest& guest, const fs::path& work, const std::string& configuration) : guest_(guest), work_(work, "apt") {
+Apt::Apt(Guest& guest, const fs::path& folder, const std::string& configuration) : guest_(guest), folder_(folder) {
   // apt's download processes run as a user of their own and must be able to walk here.
   for (const fs::path& folder : {cache() / "archives/partial", archives() / "partial", lists() / "partial"}) {
     io::make_directories(folder, 0755);

@@ -94,7 +94,8 @@ void require_complete(Guest& guest, Apt& apt) {
 
 void install_packages(Guest& guest, const PackagesStep& step, const PackageLock& lock, const StepContext& context, Status& status) {
   require_architecture(guest, lock);
-  Apt apt(guest, context.work, apt_configuration("") + local_source_configuration());
+  const io::TemporaryDirectory folder(context.work, "apt");
+  Apt apt(guest, folder.path(), apt_configuration("") + local_source_configuration());
   status.progress(0, 0, "opening packages");
   write_index(apt, lock, PackageStore(context.package_cache).provide(lock, apt.archives()));
   const std::vector<std::string> request = apt_request(step.install, known_names(guest, step.remove), step.upgrade);

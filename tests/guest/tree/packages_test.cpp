@@ -70,6 +70,8 @@ class Packages : public testing::Test {
 
   PackageLock resolve(const PackagesStep& step) { return resolve_packages(*guest_, step, context_, status_); }
 
+  void begin_another_build() { context_.work = folder_.path() / "another"; }
+
   /// Resolved and downloaded.
   PackageLock lock_of(const PackagesStep& step) {
     PackageLock lock = resolve(step);
@@ -138,9 +140,44 @@ TEST_F(Packages, NothingOfTheLockStaysInTheTree) {
   EXPECT_EQ(of_apt(), before);
 }
 
+TEST_F(Packages, OfAllStepsOfABuildAreChosenFromTheSameLists) {
+  (void)resolve(kAlpha);
+  const std::size_t requests = archive_.site().requests("Packages");
+  archive_.add("beta", "2.0");
+  EXPECT_THAT(texts(resolve(kAlpha)), testing::ElementsAre("alpha 1.0 amd64", "beta 1.0 amd64"));
+  EXPECT_EQ(archive_.site().requests("Packages"), requests);
+  begin_another_build();
+  EXPECT_THAT(texts(resolve(kAlpha)), testing::ElementsAre("alpha 1.0 amd64", "beta 2.0 amd64"));
+}
+
+TEST_F(Packages, OfASourceThatAStepHasAddedAreFound) {
+  (void)resolve(kAlpha);
+  SmallArchive more;
+  more.add("delta", "1.0");
+  guest_->write_file("/etc/apt/sources.list.d/more.list", "deb [trusted=yes] " + more.site().url() + " ./\n", 0644);
+  EXPECT_THAT(texts(resolve(PackagesStep{.install = {"delta"}})), testing::ElementsAre("delta 1.0 amd64"));
+}
+
+TEST_F(Packages, OfASourceInsideTheTreeAreThoseOfTheMoment) {
+  const fs::path inside = folder_.path() / "tree/srv/packages";
+  io::make_directories(inside, 0755);
+  const auto copy_packages = [&] {
+    for (const auto& entry : fs::directory_iterator(archive_.site().folder())) {
+      if (entry.is_regular_file()) fs::copy_file(entry.path(), inside / entry.path().filename(), fs::copy_options::overwrite_existing);
+    }
+  };
+  guest_->write_file("/etc/apt/sources.list", "deb [trusted=yes] file:/srv/packages ./\n", 0644);
+  copy_packages();
+  EXPECT_THAT(texts(resolve(kAlpha)), testing::ElementsAre("alpha 1.0 amd64", "beta 1.0 amd64"));
+  archive_.add("beta", "2.0");
+  copy_packages();
+  EXPECT_THAT(texts(resolve(kAlpha)), testing::ElementsAre("alpha 1.0 amd64", "beta 2.0 amd64"));
+}
+
 TEST_F(Packages, AreUpgradedByTheLock) {
   apply(*guest_, kAlpha, context_, status_);
   archive_.add("beta", "2.0");
+  begin_another_build();
   const PackagesStep upgrade{.upgrade = PackagesStep::Upgrade::yes};
   const PackageLock lock = lock_of(upgrade);
   EXPECT_THAT(texts(lock), testing::ElementsAre("beta 2.0 amd64"));
@@ -164,6 +201,7 @@ TEST_F(Packages, AreRemovedWhetherInstalledOrNot) {
   const PackagesStep step{.install = {"gamma"}, .remove = {"alpha", "unattended-upgrades", "gcc"}};
   archive_.add("unattended-upgrades", "1.0");
   archive_.add("gcc", "1.0");
+  begin_another_build();
   const PackageLock lock = lock_of(step);
   install_packages(*guest_, step, lock, context_, status_);
   EXPECT_FALSE(guest_->exists("/usr/share/alpha"));
