@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <exception>
+#include <future>
 #include <map>
 #include <utility>
 #include <vector>
@@ -22,7 +23,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kBlock = 1 << 20;
+constexpr std::size_t kBlock = 4 << 20;
 
 /// "./usr/bin/" → "usr/bin"; "." → "".
 std::string_view plain_path(std::string_view path) {
@@ -31,7 +32,7 @@ std::string_view plain_path(std::string_view path) {
   return path == "." ? std::string_view() : path;
 }
 
-/// The file's bytes on their way to libarchive, counted and digested.
+/// The file's bytes on their way to libarchive, counted and digested: each block while libarchive works on it.
 class Source {
  public:
   Source(const fs::path& path, BytesProgress progress)
@@ -39,11 +40,12 @@ class Source {
 
   /// The next bytes, none at the end.
   std::string_view next() {
-    const std::size_t size = io::read(file_, buffer_.data(), buffer_.size());
-    digest_.update({buffer_.data(), size});
-    done_ += size;
-    if (progress_ && size > 0) progress_(done_, total_);
-    return {buffer_.data(), size};
+    if (digested_.valid()) digested_.get();
+    const std::string_view block(buffer_.data(), io::read(file_, buffer_.data(), buffer_.size()));
+    digested_ = std::async(std::launch::async, [this, block] { digest_.update(block); });
+    done_ += block.size();
+    if (progress_ && !block.empty()) progress_(done_, total_);
+    return block;
   }
 
   /// For libarchive, which exceptions must not pass.
@@ -63,6 +65,7 @@ class Source {
   std::string finish() {
     while (!next().empty()) {
     }
+    digested_.get();
     return digest_.hex();
   }
 
@@ -75,6 +78,7 @@ class Source {
   std::uint64_t total_;
   std::uint64_t done_ = 0;
   Sha256 digest_;
+  std::future<void> digested_;  ///< of the block in the buffer; last, so that its end is waited for first
 };
 
 /// Writes entries below one folder. Names are resolved without following any link.
