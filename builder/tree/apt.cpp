@@ -16,8 +16,8 @@ const std::string kConfiguration = "/imgbuild.conf";
 
 Apt::Apt(Guest& guest, const fs::path& folder, const std::string& configuration) : guest_(guest), folder_(folder) {
   // apt's download processes run as a user of their own and must be able to walk here.
-  for (const fs::path& folder : {cache() / "archives/partial", archives() / "partial", lists() / "partial"}) {
-    io::make_directories(folder, 0755);
+  for (const fs::path& made : {cache() / "archives/partial", archives() / "partial", lists() / "partial"}) {
+    io::make_directories(made, 0755);
   }
   io::write_file(cache() / kConfiguration.substr(1), configuration, 0644);
 }

@@ -8,7 +8,8 @@
 namespace imgbuild {
 
 /// What `step` would install on the tree now: updates the package lists over the network, asks apt. Lists are updated once for
-/// each 'context.work': all steps of a build choose from the same ones. Changes nothing in the tree. Throws Error: bad input (an unknown package), network, verification failed, step failed.
+/// each 'context.work': all steps of a build choose from the same ones. Changes nothing in the tree. Throws Error: bad input
+/// (an unknown package), network, verification failed, step failed.
 [[nodiscard]] PackageLock resolve_packages(Guest& guest, const PackagesStep& step, const StepContext& context, Status& status);
 
 /// Puts the package files into the store: those missing are downloaded, several at once, and verified. Network only if one is

@@ -19,7 +19,7 @@ std::string sources_of(Guest& guest) {
 bool has_local(const std::string& sources) { return sources.find("file:") != std::string::npos || sources.find("copy:") != std::string::npos; }
 
 void update_lists(Apt& apt, const PackageStore& store, const std::string& key, Status& status) {
-  io::remove_tree(apt.lists());
+  io::remove_tree(apt.lists());  // of a source inside the tree, as an earlier step left it
   io::make_directories(apt.lists() / "partial", 0755);
   store.fetch_lists(key, apt.lists());
   status.progress(0, 0, "updating package lists");
