@@ -55,9 +55,30 @@ def _text(shape, value):
     return escape(str(value))
 
 
-def write_refusal(service, refused):
+# Codes of EBS that no operation's model names: its front end's, and those of signatures.
+EBS_COMMON = {"MissingAuthenticationTokenException": 403, "UnrecognizedClientException": 403, "InvalidSignatureException": 403, "ExpiredTokenException": 403,
+              "UnknownOperationException": 404, "SerializationException": 400}
+
+
+def _require_known(operation, refused):
+    """Throws unless EBS could say so: a test that answers what AWS never does proves nothing."""
+    shapes = {shape.name: shape for shape in operation.error_shapes} if operation else {}
+    if refused.code not in shapes:
+        assert EBS_COMMON.get(refused.code) == refused.status, f"EBS has no {refused}"
+        return
+    shape = shapes[refused.code]
+    assert shape.metadata["error"]["httpStatusCode"] == refused.status, f"EBS has another status for {refused}"
+    given = {"Message": refused.message, **refused.fields}
+    assert set(shape.metadata.get("required", [])) <= set(given) <= set(shape.members), f"{refused}: has the fields {sorted(given)}"
+    reasons = shape.members["Reason"].enum if "Reason" in shape.members else []
+    assert given.get("Reason") in [*reasons, None], f"{refused}: EBS has no reason {given['Reason']}"
+
+
+def write_refusal(service, refused, operation=None):
+    """(status, headers, body); 'operation' is its model, as far as it was known."""
     message = escape(refused.message)
     if service == "ebs":
+        _require_known(operation, refused)
         return refused.status, {"Content-Type": "application/json", "x-amzn-ErrorType": refused.code}, json.dumps({"Message": refused.message, **refused.fields}).encode()
     if service == "ec2":
         text = f"<Response><Errors><Error><Code>{refused.code}</Code><Message>{message}</Message></Error></Errors><RequestID>r</RequestID></Response>"

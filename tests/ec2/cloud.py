@@ -7,11 +7,12 @@ what AWS would refuse gets Refused.
 import base64
 import hashlib
 import os
+import tempfile
 import threading
 import time
 import uuid
 
-from oracle import Refused
+from refused import Refused
 
 BLOCK = 524288
 GIB_BLOCKS = 2048
@@ -39,9 +40,10 @@ class Snapshot:
         self.state, self.made, self.parent = "pending", time.time(), facts.get("parent")
         self.encrypted, self.kms, self.tags = facts.get("encrypted", False), facts.get("kms"), facts.get("tags", {})
         self.description, self.shared = facts.get("description", ""), []
-        self.digests = {}  # index → raw digest of what was put here
-        self.file = os.open(folder / self.id, os.O_RDWR | os.O_CREAT)
-        self.token = facts.get("token")
+        self.digests, self.puts = {}, 0  # index → raw digest of what was put here; how often
+        self._blocks = tempfile.TemporaryFile(dir=folder)  # gone when neither the account nor a child has the snapshot any more
+        self.file = self._blocks.fileno()
+        self.asked = facts.get("asked", {})
         self.by_import = False
 
     def block(self, index):
@@ -64,26 +66,31 @@ class Cloud:
 
     def StartSnapshot(self, region, p):
         for snapshot in self.snapshots.values():
-            if p.get("ClientToken") and snapshot.token == p["ClientToken"]:
+            if snapshot.region == region and p.get("ClientToken") and snapshot.asked.get("ClientToken") == p["ClientToken"]:
+                if snapshot.asked != p:
+                    raise Refused(409, "ConflictException", "The client token was used with other parameters.")
                 return self._started(snapshot)
-        parent = None
-        if "ParentSnapshotId" in p:
-            if "Encrypted" in p or "KmsKeyArn" in p:
-                raise ebs_refusal("ValidationException", "INVALID_PARAMETER_VALUE", message="a parent excludes Encrypted")
-            parent = self.snapshots.get(p["ParentSnapshotId"])
-            if not parent or parent.region != region:
-                raise ebs_refusal("ResourceNotFoundException", "SNAPSHOT_NOT_FOUND", 404)
-            if parent.state != "completed" or p["VolumeSize"] < parent.size:
-                raise ebs_refusal("ValidationException", "INVALID_PARENT_SNAPSHOT")
-        if not 10 <= p.get("Timeout", 60) <= 4320:
-            raise ebs_refusal("ValidationException", "INVALID_PARAMETER_VALUE", message="Timeout")
+        parent = self._parent(region, p) if "ParentSnapshotId" in p else None
+        if "KmsKeyArn" in p and not p.get("Encrypted"):
+            raise ebs_refusal("ValidationException", "INVALID_PARAMETER_VALUE", message="KmsKeyArn needs Encrypted")
         encrypted = parent.encrypted if parent else p.get("Encrypted", False)
         snapshot = Snapshot(self.folder, region, p["VolumeSize"], parent=parent, encrypted=encrypted,
                             kms=p.get("KmsKeyArn") or (parent.kms if parent else "arn:aws:kms:::key/ebs-default" if encrypted else None),
-                            tags={tag["Key"]: tag["Value"] for tag in p.get("Tags", [])}, token=p.get("ClientToken"),
-                            description=p.get("Description", ""))
+                            tags={tag["Key"]: tag["Value"] for tag in p.get("Tags", [])}, asked=p, description=p.get("Description", ""))
         self.snapshots[snapshot.id] = snapshot
         return self._started(snapshot)
+
+    def _parent(self, region, p):
+        if "Encrypted" in p or "KmsKeyArn" in p:
+            raise ebs_refusal("ValidationException", "INVALID_PARAMETER_VALUE", message="a parent excludes Encrypted")
+        parent = self.snapshots.get(p["ParentSnapshotId"])
+        if not parent or parent.region != region:
+            raise ebs_refusal("ResourceNotFoundException", "SNAPSHOT_NOT_FOUND", 404)
+        if parent.state != "completed":
+            raise ebs_refusal("ValidationException", "INVALID_DEPENDENCY_REQUEST", message="the parent is not completed")
+        if p["VolumeSize"] < parent.size:
+            raise ebs_refusal("ValidationException", "INVALID_VOLUME_SIZE", message=f"the parent has {parent.size} GiB")
+        return parent
 
     @staticmethod
     def _started(snapshot):
@@ -99,28 +106,42 @@ class Cloud:
         if not snapshot or snapshot.region != region or time.time() - snapshot.made < fresh:
             raise ebs_refusal("ResourceNotFoundException", "SNAPSHOT_NOT_FOUND", 404, "The snapshot does not exist.")
         if snapshot.state != "pending":
-            raise ebs_refusal("ValidationException", "INVALID_SNAPSHOT_STATE")
+            raise self._too_late()
         return snapshot
 
+    def _too_late(self):
+        """What AWS says of a snapshot that was completed is written nowhere."""
+        return ebs_refusal("ValidationException", self.settings.get("completed_twice", "INVALID_SNAPSHOT_ID"), message="the snapshot is not pending")
+
     def PutSnapshotBlock(self, region, p):
-        snapshot, index = self._pending(region, p["SnapshotId"]), p["BlockIndex"]
+        index = p["BlockIndex"]
+        try:
+            snapshot = self._pending(region, p["SnapshotId"])
+        except Refused as refused:
+            self._tell_doubles(refused, p)
+            raise
         if p["DataLength"] != BLOCK or len(p["BlockData"]) != BLOCK or not 0 <= index < snapshot.size * GIB_BLOCKS:
             raise ebs_refusal("ValidationException", "INVALID_BLOCK")
         digest = hashlib.sha256(p["BlockData"]).digest()
         if p.get("ChecksumAlgorithm") != "SHA256" or p["Checksum"] != base64.b64encode(digest).decode():
             raise ebs_refusal("ValidationException", "INVALID_BLOCK", message="the block's checksum is another")
-        if "Progress" in p and not 0 <= p["Progress"] <= 100:
-            raise ebs_refusal("ValidationException", "INVALID_PARAMETER_VALUE", message="Progress")
         os.pwrite(snapshot.file, p["BlockData"], index * BLOCK)
-        snapshot.digests[index] = digest
         with self.lock:
+            snapshot.digests[index] = digest
+            snapshot.puts += 1
             self.bodies += BLOCK
         return {"Checksum": p["Checksum"], "ChecksumAlgorithm": "SHA256"}
 
+    def _tell_doubles(self, refused, p):
+        """A block that was sent twice may come again when the snapshot is already completed; that harms nobody."""
+        snapshot = self.snapshots.get(p["SnapshotId"])
+        if snapshot and snapshot.state != "pending" and snapshot.digests.get(p["BlockIndex"]) == hashlib.sha256(p["BlockData"]).digest():
+            refused.known_as = "late double"
+
     def CompleteSnapshot(self, region, p):
         snapshot = self.snapshots.get(p["SnapshotId"])
-        if snapshot and snapshot.state != "pending":  # whether AWS takes it twice is written nowhere
-            raise ebs_refusal("ValidationException", "INVALID_SNAPSHOT_STATE")
+        if snapshot and snapshot.state != "pending":
+            raise self._too_late()
         snapshot = self._pending(region, p["SnapshotId"])
         if p["ChangedBlocksCount"] != len(snapshot.digests):
             raise ebs_refusal("ValidationException", "INVALID_PARAMETER_VALUE",
@@ -131,13 +152,21 @@ class Cloud:
         snapshot.state, snapshot.completed = "completing", time.time()
         return {"Status": "pending"}
 
+    def _readable(self, region, p):
+        snapshot = self.snapshots.get(p["SnapshotId"])
+        if not snapshot or snapshot.region != region:
+            raise ebs_refusal("ResourceNotFoundException", "SNAPSHOT_NOT_FOUND", 404)
+        return snapshot
+
     def ListSnapshotBlocks(self, region, p):
-        snapshot = self.snapshots[p["SnapshotId"]]
+        snapshot = self._readable(region, p)
         return {"Blocks": [{"BlockIndex": i, "BlockToken": f"t{i}"} for i in snapshot.indexes()], "VolumeSize": snapshot.size,
                 "BlockSize": BLOCK}
 
     def GetSnapshotBlock(self, region, p):
-        data = self.snapshots[p["SnapshotId"]].block(p["BlockIndex"])
+        data = self._readable(region, p).block(p["BlockIndex"])
+        if data is None or p["BlockToken"] != f"t{p['BlockIndex']}":
+            raise ebs_refusal("ValidationException", "INVALID_BLOCK_TOKEN")
         return {"DataLength": len(data), "BlockData": data, "Checksum": base64.b64encode(hashlib.sha256(data).digest()).decode(),
                 "ChecksumAlgorithm": "SHA256"}
 

@@ -13,13 +13,11 @@ IMAGE_DEFAULTS = {"Architecture": "i386", "VirtualizationType": "paravirtual", "
 
 
 def matches(filters, facts, tags):
+    """'facts' has a value, or a set of them, for each filter that constraints.py lets through."""
     for item in filters or []:
-        name, values = item["Name"], item["Values"]
-        have = tags.get(name[4:]) if name.startswith("tag:") else facts.get(name)
-        if name == "tag-key":
-            if not set(values) & set(tags):
-                return False
-        elif have not in values:
+        name = item["Name"]
+        have = set(tags) if name == "tag-key" else tags.get(name[4:]) if name.startswith("tag:") else facts[name]
+        if not set(item["Values"]) & (have if isinstance(have, set) else {have}):
             return False
     return True
 
@@ -70,7 +68,11 @@ class Ec2(Cloud):
             self._image(region, image_id)
         return {"Images": [self._image_out(image) for image in self.images.values() if image["region"] == region
                            and image["ImageId"] in p.get("ImageIds", [image["ImageId"]])
-                           and matches(p.get("Filters"), {"name": image["Name"], "image-id": image["ImageId"]}, image["tags"])]}
+                           and matches(p.get("Filters"), self._image_facts(image), image["tags"])]}
+
+    def _image_facts(self, image):
+        return {"name": image["Name"], "image-id": image["ImageId"], "state": self._image_out(image)["State"],
+                "block-device-mapping.snapshot-id": {m["Ebs"]["SnapshotId"] for m in image["BlockDeviceMappings"]}}
 
     def DeregisterImage(self, region, p):
         self._image(region, p["ImageId"])
@@ -132,7 +134,7 @@ class Ec2(Cloud):
             {"SnapshotId": s.id, "State": self._settled(s), "VolumeSize": s.size, "Encrypted": s.encrypted, "KmsKeyId": s.kms or "",
              "Tags": tag_list(s.tags), "StartTime": s.made, "OwnerId": "111122223333", "Progress": "100%", "Description": s.description}
             for s in self.snapshots.values() if s.region == region and s.id in p.get("SnapshotIds", [s.id])
-            and matches(p.get("Filters"), {"status": self._settled(s)}, s.tags)]}
+            and matches(p.get("Filters"), {"status": self._settled(s), "snapshot-id": s.id}, s.tags)]}
 
     def DeleteSnapshot(self, region, p):
         snapshot = self._snapshot(region, p["SnapshotId"])
@@ -204,12 +206,12 @@ class Ec2(Cloud):
 
     def DescribeSecurityGroups(self, region, p):
         return {"SecurityGroups": [g for g in self.settings.get("groups", [])
-                                   if matches(p.get("Filters"), {"group-name": g["GroupName"], "vpc-id": g["VpcId"]}, {})]}
+                                   if matches(p.get("Filters"), {"group-name": g["GroupName"], "vpc-id": g["VpcId"], "group-id": g["GroupId"]}, {})]}
 
     def DescribeInstances(self, region, p):
         self._dry(p)
         found = [i for i in self.instances.values() if i["region"] == region and i["InstanceId"] in p.get("InstanceIds", [i["InstanceId"]])
-                 and matches(p.get("Filters"), {"instance-state-name": self._running(i)}, i["tags"])]
+                 and matches(p.get("Filters"), {"instance-state-name": self._running(i), "instance-id": i["InstanceId"]}, i["tags"])]
         return {"Reservations": [{"Instances": [{"InstanceId": i["InstanceId"], "State": {"Code": 16, "Name": self._running(i)}, "Tags": tag_list(i["tags"]),
                                                  "PrivateIpAddress": i["asked"]["NetworkInterfaces"][0]["PrivateIpAddress"]}]} for i in found]}
 

@@ -16,13 +16,17 @@ import imgbuild_program as imgbuild
 
 BLOCK = 524288
 REGION = "eu-central-1"
+# What no request of ours may be; a test that wants one says so with may_be_refused.
+DEFECTS = {"UnknownParameter", "MalformedQueryString", "InvalidAction", "SignatureDoesNotMatch", "InvalidSignatureException", "ValidationException",
+           "InvalidParameterValue", "InvalidParameterDependency", "InvalidArgument", "SerializationException", "MalformedXML", "UnknownOperationException",
+           "MethodNotAllowed", "TagLimitExceeded", "ConflictException", "crash"}
 
 
 class Server:
     """server.py in a process of its own, and imgbuild told to talk to it."""
 
     def __init__(self, folder, **settings):
-        self.folder = folder
+        self.folder, self.allowed, self.started = folder, set(), []
         (folder / "server").mkdir()
         self.write_settings(settings)
         self.log = open(folder / "server.log", "w")
@@ -39,9 +43,22 @@ class Server:
                             "XDG_STATE_HOME": self.state_folder, "XDG_CACHE_HOME": folder / "cache"}
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
+        """Ends it and what was started here, however the test went."""
+        for process in [*self.started, self.process]:
+            process.kill()
+            process.communicate()
         self.log.close()
+
+    def may_be_refused(self, *refusals):
+        """Each is "OPERATION CODE", with a code of DEFECTS."""
+        self.allowed |= set(refusals)
+
+    def require_honesty(self):
+        """The server did not break, and was asked nothing that it had to refuse as nonsense."""
+        log = (self.folder / "server.log").read_text()
+        assert "Traceback" not in log, log
+        wrong = {name for name in self.state()["refusals"] if name.split()[-1] in DEFECTS}
+        assert wrong <= self.allowed, f"{sorted(wrong - self.allowed)} were refused"
 
     def write_settings(self, settings):
         (self.folder / "server/settings.json").write_text(json.dumps(settings))
@@ -73,7 +90,17 @@ class Server:
         return result
 
     def start(self, *arguments):
-        return imgbuild.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **self.environment)
+        self.started.append(imgbuild.start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **self.environment))
+        return self.started[-1]
+
+    def wait_until(self, condition, process):
+        """The first state of which 'condition' holds, while a process runs."""
+        deadline = time.monotonic() + 60
+        while not condition(state := self.state()):
+            assert process.poll() is None, f"it ended before, exit status {process.returncode}\n{process.communicate()[1]}"
+            assert time.monotonic() < deadline, f"it did not come to that\n{state['counts']}\n{state['refusals']}"
+            time.sleep(0.02)
+        return state
 
     def aws(self, *arguments, **changes):
         env = {**os.environ, "AWS_PAGER": "", "AWS_MAX_ATTEMPTS": "1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST",
@@ -84,8 +111,11 @@ class Server:
 @pytest.fixture
 def server(tmp_path):
     made = Server(tmp_path)
-    yield made
-    made.stop()
+    try:
+        yield made
+        made.require_honesty()
+    finally:
+        made.stop()
 
 
 def make_disk(path, blocks, gib=1, seed=1):

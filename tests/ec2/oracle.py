@@ -1,37 +1,25 @@
 """Judges requests to AWS by AWS's own words: the service models and the signature code of the distribution's python3-botocore.
 
 A request is taken apart by the model's input shape, validated, put together again by botocore's serializer and compared with
-what came; its signature is computed by botocore's signer. What differs is Refused, as AWS would.
+what came; constraints.py looks at values, signatures.py at the signature. What differs is Refused, as AWS would.
 """
 
 import base64
-import calendar
-import hashlib
+import contextlib
 import json
 import re
-import time
 import urllib.parse
 import xml.etree.ElementTree as tree
 
-import botocore.auth
-import botocore.awsrequest
-import botocore.credentials
 import botocore.serialize
 import botocore.session
 import botocore.validate
 
-UNSIGNED = "UNSIGNED-PAYLOAD"
-AUTHORIZATION = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request, ?"
-                           r"SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})")
+import constraints
+import signatures
+from refused import Refused
+
 SIGNING_HEADERS = {"x-amz-date", "x-amz-content-sha256", "x-amz-security-token"}
-
-
-class Refused(Exception):
-    """An answer other than done: status, AWS's code, text; 'fields' are further keys of a JSON error."""
-
-    def __init__(self, status, code, message="", **fields):
-        super().__init__(f"{status} {code}: {message}")
-        self.status, self.code, self.message, self.fields = status, code, message, fields
 
 
 class Request:
@@ -43,6 +31,14 @@ class Request:
         self.arguments = dict(urllib.parse.parse_qsl(self.query, keep_blank_values=True))
 
 
+@contextlib.contextmanager
+def _what_can_not_be_read_is_refused(service):
+    try:
+        yield
+    except (ValueError, tree.ParseError) as error:  # no number, no JSON, no UTF-8 …
+        raise Refused(400, {"ebs": "SerializationException", "s3": "MalformedXML"}.get(service, "MalformedQueryString"), str(error)) from error
+
+
 class Oracle:
     def __init__(self):
         session = botocore.session.get_session()
@@ -50,86 +46,31 @@ class Oracle:
         self.serializers = {name: botocore.serialize.create_serializer(model.metadata["protocol"], include_validation=False)
                             for name, model in self.models.items()}
 
-    # --- signature ---
-
-    def check_signature(self, request, secrets, now):
-        """The (access key, region, service) that signed. 'secrets': access key → (secret, token or None)."""
-        match = AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
-        if not match:
-            raise Refused(403, "MissingAuthenticationToken", "no AWS4-HMAC-SHA256 authorization")
-        key, day, region, service, names, signature = match.groups()
-        if key not in secrets:
-            raise Refused(403, "UnrecognizedClientException", "unknown access key")
-        secret, token = secrets[key]
-        if request.headers.get("x-amz-security-token") != token:
-            raise Refused(403, "InvalidClientTokenId", "wrong session token")
-        self._check_signed_names(request, names.split(";"))
-        self._check_time(request, day, now)
-        self._check_body_digest(request, service)
-        if self._signature(request, (key, secret, token), region, service, names.split(";")) != signature:
-            raise Refused(403, "SignatureDoesNotMatch", "the signature is not botocore's")
-        return key, region, service
-
-    @staticmethod
-    def _check_signed_names(request, names):
-        must = {name for name in request.headers if name.startswith("x-amz-")} | {"host"}
-        must |= {"content-type"} & set(request.headers)
-        missing = must - set(names)
-        if missing or names != sorted(names):
-            raise Refused(403, "SignatureDoesNotMatch", f"not signed: {sorted(missing)}")
-
-    @staticmethod
-    def _check_time(request, day, now):
-        stamp = request.headers.get("x-amz-date", "")
-        if not re.fullmatch(r"\d{8}T\d{6}Z", stamp) or not stamp.startswith(day):
-            raise Refused(403, "SignatureDoesNotMatch", "x-amz-date is none")
-        sent = calendar.timegm(time.strptime(stamp, "%Y%m%dT%H%M%SZ"))
-        if abs(sent - now) > 300:
-            raise Refused(403, "RequestTimeTooSkewed", "the time of the request is more than 5 minutes off")
-
-    @staticmethod
-    def _check_body_digest(request, service):
-        said = request.headers.get("x-amz-content-sha256")
-        if said is None and service == "s3":
-            raise Refused(400, "MissingSecurityHeader", "x-amz-content-sha256 is missing")
-        if said not in (None, UNSIGNED) and said != hashlib.sha256(request.body).hexdigest():
-            raise Refused(400, "XAmzContentSHA256Mismatch", "the body has another digest")
-
-    @staticmethod
-    def _signature(request, credentials, region, service, names):
-        # botocore's signer signs every header it is given.
-        signer = botocore.auth.S3SigV4Auth if service == "s3" else botocore.auth.SigV4Auth
-        signer = signer(botocore.credentials.Credentials(*credentials), service, region)
-        headers = {name: request.headers[name] for name in names if name in request.headers}
-        target = request.path + ("?" + request.query if request.query else "")
-        said = request.headers.get("x-amz-content-sha256")
-        body = b"" if said else bytes(request.body)
-        aws = botocore.awsrequest.AWSRequest(request.method, "https://" + request.headers["host"] + target, headers, body)
-        if said and "x-amz-content-sha256" not in headers:
-            aws.headers["X-Amz-Content-SHA256"] = said
-        aws.context["timestamp"] = request.headers["x-amz-date"]
-        canonical = signer.canonical_request(aws)
-        return signer.signature(signer.string_to_sign(aws, canonical), aws)
-
     # --- parameters ---
 
-    def read(self, request, service):
-        """(operation name, parameters), after the model has agreed with every byte of them."""
-        if service in ("ec2", "sts"):
-            return self._read_query(request, service)
-        operation, uri = self._rest_operation(request, service)
-        parameters = self._rest_parameters(request, operation, uri)
-        self._agree(request, service, operation, parameters)
-        return operation.name, parameters
+    def find_operation(self, request, service):
+        """(operation's model, the parameters that told it: those of a query, or those in the path)."""
+        with _what_can_not_be_read_is_refused(service):
+            return self._query_operation(request, service) if service in ("ec2", "sts") else self._rest_operation(request, service)
+
+    def read(self, request, service, operation, told):
+        """The parameters, after the model has agreed with every byte of them; the rest as find_operation gave it."""
+        with _what_can_not_be_read_is_refused(service):
+            signatures.check_payload(request, service, operation)
+            if service in ("ec2", "sts"):
+                return self._query_parameters(service, operation, told)
+            parameters = self._rest_parameters(request, service, operation, told)
+            self._agree(request, service, operation, parameters)
+            return parameters
 
     def _validated(self, service, operation, parameters):
         report = botocore.validate.ParamValidator().validate(parameters, operation.input_shape)
         if report.has_errors():
-            raise Refused(400, "ValidationException" if service == "ebs" else "InvalidParameterValue", report.generate_report(),
-                          Reason="INVALID_PARAMETER_VALUE")
+            raise constraints.invalid(service, report.generate_report())
+        constraints.check(service, operation, parameters)
         return self.serializers[service].serialize_to_request(parameters, operation)
 
-    def _read_query(self, request, service):
+    def _query_operation(self, request, service):
         if request.headers.get("content-type") != "application/x-www-form-urlencoded; charset=utf-8":
             raise Refused(400, "MalformedQueryString", "wrong content type")
         pairs = urllib.parse.parse_qsl(bytes(request.body).decode(), keep_blank_values=True, strict_parsing=True)
@@ -139,14 +80,16 @@ class Oracle:
         name = flat.get("Action")
         if name not in self.models[service].operation_names:
             raise Refused(400, "InvalidAction", f"{name}")
-        operation = self.models[service].operation_model(name)
+        return self.models[service].operation_model(name), flat
+
+    def _query_parameters(self, service, operation, flat):
         parameters = self._structure(operation.input_shape, flat, "") or {}
         again = self._validated(service, operation, parameters)["body"]
         again = {key: str(value) for key, value in again.items()}
         if again != flat:
             differing = sorted(set(again.items()) ^ set(flat.items()))
             raise Refused(400, "UnknownParameter", f"the model does not know {differing}")
-        return name, parameters
+        return parameters
 
     def _structure(self, shape, flat, prefix):
         """The value of 'shape' below 'prefix', or None if nothing is there."""
@@ -193,7 +136,8 @@ class Oracle:
             if match and self._query_fits(operation, query, request.arguments):
                 found.append((self._rank(operation, query), operation, match.groupdict()))
         if not found:
-            raise Refused(404, "UnknownOperationException", f"{request.method} {request.target}")
+            unknown = (405, "MethodNotAllowed") if service == "s3" else (404, "UnknownOperationException")
+            raise Refused(*unknown, f"{request.method} {request.target}")
         _, operation, uri = max(found, key=lambda item: item[0])
         return operation, uri
 
@@ -212,7 +156,7 @@ class Oracle:
         return (len(query), len([k for k in self._names_in_query(operation).values()
                                  if k in operation.input_shape.required_members]), operation.name == "PutObject")
 
-    def _rest_parameters(self, request, operation, uri):
+    def _rest_parameters(self, request, service, operation, uri):
         parameters = {}
         payload = operation.input_shape.serialization.get("payload")
         known = set(SIGNING_HEADERS)
@@ -227,7 +171,7 @@ class Oracle:
                 parameters[key] = self._scalar(member.type_name, request.headers[name.lower()])
         unknown = {name for name in request.headers if name.startswith("x-amz-")} - known
         if unknown:
-            raise Refused(400, "ValidationException", f"the model does not know {sorted(unknown)}", Reason="INVALID_PARAMETER_VALUE")
+            raise constraints.invalid(service, f"the model does not know {sorted(unknown)}")
         if payload and operation.input_shape.members[payload].type_name == "blob":
             parameters[payload] = request.body
         elif payload:
@@ -261,4 +205,4 @@ class Oracle:
             if json.loads(again["body"]) != json.loads(bytes(request.body)):
                 differing.append(again["body"])
         if differing:
-            raise Refused(400, "ValidationException", f"botocore would send {differing}", Reason="INVALID_PARAMETER_VALUE")
+            raise constraints.invalid(service, f"botocore would send {differing}")

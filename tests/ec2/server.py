@@ -1,14 +1,17 @@
 #!/usr/bin/python3
-"""A server on loopback that speaks the EC2, EBS direct and S3 calls of imgbuild, strictly: server.py FOLDER [SETTINGS]
+"""A server on loopback that speaks the EC2, EBS direct and S3 calls of imgbuild, strictly: server.py FOLDER
 
-Every request is judged by oracle.py and carried out by cloud.py. Writes FOLDER/port once it listens. FOLDER/settings.json is read
-at start (and again on POST /_test/settings), an object with any of:
+Every request is judged by oracle.py and carried out by cloud.py. Writes FOLDER/port once it listens; ends when its parent does.
+FOLDER/settings.json is read at start (and again on POST /_test/settings), an object with any of:
 
-    faults        a list of rules, each {"operation", "fault"} and any of "rate" (0…1), "times", "after" (calls let through)
-                  fault: throttle, error500, hang (no answer), cut (closed without an answer), cut_after (done, then closed),
-                  wrong_checksum, expired, denied
+    faults        a list of rules (faults.py), with the faults
+                  throttle, error500, expired, denied: refused so
+                  hang (not done, no answer), hold (done, no answer), stall (stops reading in the middle of the body): and the
+                  connection stays open; cut (not done), cut_after (done): closed without an answer
+                  wrong_checksum; crash (this server's own)
     clock_s       how far this server's clock is ahead
     not_found_s   how long a fresh snapshot does not exist; complete_s, image_s, import_s: how long things take
+    completed_twice   EBS's reason for refusing what comes after CompleteSnapshot
     seed          of the random numbers
     credentials   {access key: [secret, token]}
 
@@ -16,26 +19,43 @@ GET /_test/state gives what there is and what was asked; GET /_test/disk/SNAPSHO
 """
 
 import collections
+import ctypes
 import json
 import pathlib
-import random
+import signal
 import socket
 import sys
 import threading
 import time
+import traceback
 import uuid
 
 import answers
+import signatures
 from cloud_ec2 import Ec2
-from oracle import Oracle, Refused, Request
+from faults import SILENT, Faults, refuse, wait_for_the_client_to_go
+from oracle import Oracle, Request
+from refused import Refused
 
 KEYS = {"AKIATESTTESTTESTTEST": ["secret/of+the/tests", None], "ASIATESTTESTTESTTEST": ["temporary/secret", "token//of=tests"]}
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+class Call:
+    """What is known of a request so far."""
+
+    def __init__(self, request):
+        self.request, self.service, self.operation, self.fault = request, guess_service(request), None, None
+
+    @property
+    def name(self):
+        return self.operation.name if self.operation else "?"
 
 
 class Server:
     def __init__(self, folder):
         self.folder = folder
-        self.settings = {}
+        self.settings, self.faults = {}, Faults()
         self.read_settings()
         self.oracle, self.cloud = Oracle(), Ec2(folder, self.settings)
         self.lock = threading.Lock()
@@ -46,81 +66,82 @@ class Server:
         file = self.folder / "settings.json"
         self.settings.clear()
         self.settings.update(json.loads(file.read_text()) if file.exists() else {})
-        self.random = random.Random(self.settings.get("seed", 1))
-        self.seen = collections.Counter()
-
-    # --- faults ---
-
-    def fault(self, operation):
-        with self.lock:
-            for number, rule in enumerate(self.settings.get("faults", [])):
-                if rule["operation"] not in (operation, "*"):
-                    continue
-                self.seen[number, "calls"] += 1
-                if self.seen[number, "calls"] <= rule.get("after", 0) or self.seen[number, "done"] >= rule.get("times", 1 << 60):
-                    continue
-                if self.random.random() < rule.get("rate", 1):
-                    self.seen[number, "done"] += 1
-                    self.refusals[f"{operation} {rule['fault']}"] += 1
-                    return rule["fault"]
-        return None
-
-    @staticmethod
-    def refuse(fault, service):
-        if fault == "throttle":
-            if service == "ebs":
-                raise Refused(400, "RequestThrottledException", "The request was throttled", Reason="ACCOUNT_THROTTLED")
-            raise Refused(503, "SlowDown" if service == "s3" else "RequestLimitExceeded", "Request limit exceeded.")
-        if fault == "error500":
-            raise Refused(500, "InternalServerException" if service == "ebs" else "InternalError", "An internal error has occurred")
-        if fault == "expired":
-            raise Refused(400, "ExpiredTokenException" if service == "ebs" else "RequestExpired" if service == "ec2" else "ExpiredToken", "The security token is expired")
-        if fault == "denied":
-            raise Refused(403, "AccessDeniedException" if service == "ebs" else "UnauthorizedOperation", "You are not authorized to perform this operation.")
+        self.faults.set(self.settings.get("faults", []), self.settings.get("seed", 1))
 
     # --- a request ---
 
     def answer(self, request):
         """(status, headers, body, what to do with the connection)"""
-        now = time.time() + self.settings.get("clock_s", 0)
-        service, operation, fault = guess_service(request), "?", None
+        call, now = Call(request), time.time() + self.settings.get("clock_s", 0)
         try:
-            keys = self.settings.get("credentials", KEYS)
-            _, region, signed_for = self.oracle.check_signature(request, {k: tuple(v) for k, v in keys.items()}, now)
-            service = signed_for
-            operation, parameters = self.oracle.read(request, service)
-            self.note(operation, service, parameters)
-            fault = self.fault(operation)
-            self.refuse(fault, service)
-            if fault in ("hang", "cut"):
-                return 0, {}, b"", fault
-            method = getattr(self.cloud, operation, None)
-            if method is None:
-                raise Refused(400, "InvalidAction", f"{operation} is not of this server")
-            result = self.run(method, region, parameters, operation)
-            if fault == "wrong_checksum":
-                result["Checksum"] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
-            status, headers, body = answers.write(self.oracle.models[service].operation_model(operation), result)
+            status, headers, body = self.carry_out(call, now)
         except Refused as refused:
-            with self.lock:
-                self.refusals[f"{operation} {refused.code}"] += 1
-            status, headers, body = answers.write_refusal(service, refused)
+            self.note_refusal(call.name, refused.known_as)
+            status, headers, body = answers.write_refusal(call.service, refused, call.operation)
         headers["Date"] = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(now))
         headers["x-amzn-RequestId"] = str(uuid.uuid4())
-        return status, headers, body, fault
+        return status, headers, body, call.fault
 
-    def run(self, method, region, parameters, operation):
-        if operation == "PutSnapshotBlock":  # hashing and writing need no lock
+    def answer_even_if_broken(self, request):
+        """A defect of this server is an answer, so that no client waits; the log has it, and the test fails (conftest.py)."""
+        try:
+            return self.answer(request)
+        except Exception:
+            traceback.print_exc()
+            self.note_refusal(f"{request.method} {request.path}", "crash")
+            return 500, {}, b"", None
+
+    def carry_out(self, call, now):
+        keys = {key: tuple(secret) for key, secret in self.settings.get("credentials", KEYS).items()}
+        _, region, call.service = signatures.check(call.request, call.service, keys, now)
+        call.operation, told = self.oracle.find_operation(call.request, call.service)
+        parameters = self.oracle.read(call.request, call.service, call.operation, told)
+        self.note(call, parameters)
+        call.fault = self.faults.pick(call.name, is_body_read=True)
+        if call.fault:
+            self.note_refusal(call.name, call.fault)
+        refuse(call.fault, call.service)
+        if call.fault == "crash":
+            raise RuntimeError("a defect, as a test wanted it")
+        if call.fault in ("hang", "cut"):
+            return 0, {}, b""
+        result = self.run(call.name, region, parameters)
+        if call.fault == "wrong_checksum":
+            result["Checksum"] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+        return answers.write(call.operation, result)
+
+    def run(self, name, region, parameters):
+        method = getattr(self.cloud, name, None)
+        if method is None:
+            raise Refused(400, "InvalidAction", f"{name} is not of this server")
+        if name == "PutSnapshotBlock":  # hashing and writing need no lock
             return method(region, parameters)
         with self.cloud.lock:
             return method(region, parameters)
 
-    def note(self, operation, service, parameters):
+    def note(self, call, parameters):
         with self.lock:
-            self.counts[operation] += 1
-            if operation != "PutSnapshotBlock":
+            self.counts[call.name] += 1
+            if call.name != "PutSnapshotBlock":
                 small = {k: v for k, v in parameters.items() if not isinstance(v, (bytes, bytearray, memoryview))}
-                self.calls.append([operation, small])
+                self.calls.append([call.name, small])
+
+    def note_refusal(self, name, what):
+        with self.lock:
+            self.refusals[f"{name} {what}"] += 1
+
+    def stalls(self, request):
+        """Whether to stop reading; only for requests whose first lines name the operation."""
+        if not any(rule["fault"] == "stall" for rule in self.faults.rules):
+            return False
+        service = guess_service(request)
+        if service not in ("ebs", "s3"):
+            return False
+        name = self.oracle.find_operation(request, service)[0].name
+        if self.faults.pick(name, is_body_read=False) is None:
+            return False
+        self.note_refusal(name, "stall")
+        return True
 
     # --- what tests ask ---
 
@@ -138,7 +159,7 @@ class Server:
                     out.write(snapshot.block(index))
             return b"{}"
         c = self.cloud
-        snapshots = {s.id: {"state": c._settled(s), "size": s.size, "blocks": len(s.digests), "parent": s.parent and s.parent.id, "tags": s.tags, "region": s.region,
+        snapshots = {s.id: {"state": c._settled(s), "size": s.size, "blocks": len(s.digests), "puts": s.puts, "parent": s.parent and s.parent.id, "tags": s.tags, "region": s.region,
                             "encrypted": s.encrypted, "kms": s.kms, "shared": s.shared, "imported": s.by_import} for s in c.snapshots.values()}
         return json.dumps({"snapshots": snapshots, "images": c.images, "instances": c.instances, "uploads": list(c.uploads), "objects": [list(k) for k in c.objects],
                            "counts": self.counts, "refusals": self.refusals, "calls": self.calls, "bytes": c.bodies, "most_open": self.most_open}).encode()
@@ -160,23 +181,29 @@ class Server:
             self.most_open = max(self.most_open, self.open)
         try:
             buffer = bytearray(1 << 16)
-            while request := read_request(connection, buffer):
-                if request.path.startswith("/_test/"):
-                    status, headers, body, fault = 200, {}, self.test_answer(request), None
-                else:
-                    status, headers, body, fault = self.answer(request)
-                if fault == "hang":
-                    connection.recv(1)  # until the client goes
-                if fault in ("hang", "cut", "cut_after"):
+            while request := read_request(connection, buffer, self.stalls):
+                if not self.say(connection, request):
                     return
-                lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}"] + [f"{k}: {v}" for k, v in headers.items()]
-                connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         except (ConnectionError, TimeoutError):
             pass
         finally:
             connection.close()
             with self.lock:
                 self.open -= 1
+
+    def say(self, connection, request):
+        """True if the connection may be used again."""
+        if request.path.startswith("/_test/"):
+            status, headers, body, fault = 200, {}, self.test_answer(request), None
+        else:
+            status, headers, body, fault = self.answer_even_if_broken(request)
+        if fault in SILENT:
+            wait_for_the_client_to_go(connection)
+        if fault in SILENT or fault in ("cut", "cut_after"):
+            return False
+        lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}"] + [f"{k}: {v}" for k, v in headers.items()]
+        connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        return True
 
 
 def guess_service(request):
@@ -185,8 +212,8 @@ def guess_service(request):
     return "ec2" if request.method == "POST" and request.path == "/" else "s3"
 
 
-def read_request(connection, buffer):
-    """None: the client has gone."""
+def read_request(connection, buffer, stalls):
+    """None: the client has gone. 'stalls' tells of a request without its body whether to read only half of that."""
     head = bytearray()
     while (end := head.find(b"\r\n\r\n")) < 0:
         count = connection.recv_into(buffer)
@@ -205,13 +232,19 @@ def read_request(connection, buffer):
     body, have = bytearray(length), len(head) - end - 4
     body[:have] = head[end + 4:]
     view = memoryview(body)
-    while have < length:
-        count = connection.recv_into(view[have:], length - have, socket.MSG_WAITALL)
+    is_stalled = stalls(Request(method, target, headers, b""))
+    wanted = length // 2 if is_stalled else length
+    while have < wanted:
+        count = connection.recv_into(view[have:], wanted - have, socket.MSG_WAITALL)
         if not count:
             return None
         have += count
+    if is_stalled:
+        wait_for_the_client_to_go(connection)
+        return None
     return Request(method, target, headers, body)
 
 
 if __name__ == "__main__":
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     Server(pathlib.Path(sys.argv[1]).resolve()).serve()
