@@ -142,6 +142,23 @@ def disk(tmp_path):
     return make_disk(tmp_path / "web-master.raw", 60)
 
 
+def data_extents(file):
+    """(begin, end) of what is not a hole."""
+    end = 0
+    while True:
+        try:
+            begin = os.lseek(file, end, os.SEEK_DATA)
+        except OSError:  # ENXIO: only a hole follows
+            return
+        end = os.lseek(file, begin, os.SEEK_HOLE)
+        yield begin, end
+
+
 def same(one, other):
-    """Whether two sparse disks have the same bytes."""
-    return subprocess.run(["cmp", one, other], capture_output=True).returncode == 0
+    """Whether two disks have the same bytes; where both have holes nothing is read."""
+    with open(one, "rb") as first, open(other, "rb") as second:
+        files = (first.fileno(), second.fileno())
+        if os.fstat(files[0]).st_size != os.fstat(files[1]).st_size:
+            return False
+        return all(os.pread(files[0], min(BLOCK, end - at), at) == os.pread(files[1], min(BLOCK, end - at), at)
+                   for file in files for begin, end in data_extents(file) for at in range(begin, end, BLOCK))

@@ -1,13 +1,9 @@
 """What goes wrong on the way: it is tried again where that helps, said plainly where it does not, and nothing is left behind."""
 import json
-import os
-import random
-import signal
-import subprocess
 import time
 
 import pytest
-from conftest import BLOCK, make_disk, same
+from conftest import make_disk, same
 from test_upload import the_snapshot, upload
 
 
@@ -113,60 +109,3 @@ def test_unfinished_snapshots_of_other_hosts_are_shown_and_left(server, disk):
     result = server.ok("ami", "gc", **elsewhere)
     assert result.stdout == "" and f"{left} is unfinished, of an upload that this host does not know; --all deletes it" in result.stderr
     assert server.ok("ami", "gc", "--all", **elsewhere).stdout == f"{left}\n"
-
-
-@pytest.mark.parametrize("blocks", [60, 61])
-def test_a_run_killed_while_the_snapshot_is_completed_is_continued(server, tmp_path, blocks):
-    """AWS has done it, and nobody here has heard."""
-    server.may_be_refused("CompleteSnapshot ValidationException")
-    disk = make_disk(tmp_path / "web-master.raw", blocks)
-    server.set(faults=[{"operation": "CompleteSnapshot", "fault": "cut_after"}], complete_s=3)
-    process = server.start("ami", "upload", disk)
-    server.wait_until(lambda state: state["counts"].get("CompleteSnapshot"), process)
-    process.kill()
-    process.communicate()
-    server.set(complete_s=3)
-    [image] = upload(server, disk)
-    assert same(server.disk(the_snapshot(server, image["ami"])), disk)
-    assert len(server.state()["snapshots"]) == 1
-
-
-CUTS = int(os.environ.get("IMGBUILD_CUTS", "50"))
-
-
-def cut(server, disk, chance):
-    """Kills an upload at a random moment: in its own write, or anywhere."""
-    if chance.random() < 0.5:
-        server.imgbuild("ami", "upload", disk, IMGBUILD_IO_FAULT=f"{chance.randrange(1, 40)}:kill")
-        return
-    process = server.start("ami", "upload", disk)
-    time.sleep(chance.uniform(0.05, 1.2))
-    process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
-    process.communicate(timeout=60)
-
-
-def test_random_cuts_leave_nothing(server, tmp_path):
-    """Each is followed by a run that goes on, or by `ami gc`; then no snapshot is pending and the images are whole."""
-    server.may_be_refused("CompleteSnapshot ValidationException")
-    chance = random.Random(6)
-    disk = make_disk(tmp_path / "web-master.raw", 150)
-    server.set(faults=[{"operation": "PutSnapshotBlock", "fault": "throttle", "rate": 0.05}])
-    resumed = collected = 0
-    for number in range(CUTS):
-        with open(disk, "r+b") as file:  # every other time it is a new image
-            file.seek((100 + number // 2) * BLOCK)
-            file.write(b"%d" % number)
-        cut(server, disk, chance)
-        if chance.random() < 0.5:
-            [image] = upload(server, disk)
-            assert same(server.disk(the_snapshot(server, image["ami"])), disk)
-            resumed += 1
-        else:
-            server.ok("ami", "gc")
-            collected += 1
-        state = server.state()
-        assert [s for s in state["snapshots"].values() if s["state"] != "completed"] == []
-        of_images = {m["Ebs"]["SnapshotId"] for image in state["images"].values() for m in image["BlockDeviceMappings"]}
-        assert set(state["snapshots"]) == of_images  # none that no image has
-        assert list(server.state_folder.glob("**/*.journal")) == []
-    assert resumed and collected
