@@ -94,7 +94,8 @@ def _check_ec2(operation, parameters):
         raise Refused(400, "InvalidParameterDependency", "The parameter KmsKeyId requires the parameter Encrypted to be set.")
     for item in parameters.get("Filters", []):
         name = item.get("Name", "")
-        if not name.startswith("tag:") and name not in FILTERS.get(operation, set()):
+        known = FILTERS.get(operation, set())
+        if name not in known and not (known and name.startswith("tag:")):
             raise invalid("ec2", f"The filter '{name}' is invalid")
         if not 1 <= len(item.get("Values", [])) <= 200:
             raise invalid("ec2", f"The filter '{name}' has no values, or more than 200")

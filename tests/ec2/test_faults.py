@@ -53,6 +53,22 @@ def test_a_wrong_clock_here_is_seen(server, disk, hours):
     assert same(server.disk(the_snapshot(server, json.loads(result.stdout)["images"][0]["ami"])), disk)
 
 
+@pytest.mark.parametrize("operation, code, way", [
+    ("StartSnapshot", "InvalidSignatureException", []),
+    ("CreateMultipartUpload", "RequestTimeTooSkewed", ["--method", "import", "--bucket", "images"])], ids=["ebs", "s3"])
+@pytest.mark.parametrize("hours", [-26, 3])
+def test_a_clock_that_goes_wrong_meanwhile_is_seen_by_each_service(server, disk, hours, operation, code, way):
+    server.may_be_refused("? InvalidSignatureException")
+    server.set(faults=[{"operation": operation, "fault": "cut"}])
+    process = server.start("--json", "ami", "upload", disk, *way)
+    server.wait_until(lambda state: state["refusals"].get(f"{operation} cut"), process)
+    server.set(clock_s=hours * 3600)
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    assert "off AWS's; signing with AWS's time" in error and server.state()["refusals"][f"? {code}"] >= 1
+    assert same(server.disk(the_snapshot(server, json.loads(out)["images"][0]["ami"])), disk)
+
+
 def test_expired_credentials_end_it_and_the_next_run_goes_on(server, disk):
     server.set(faults=[{"operation": "PutSnapshotBlock", "fault": "expired", "after": 30}])
     result = server.imgbuild("ami", "upload", disk)

@@ -1,4 +1,5 @@
 """Requests that botocore's client would let out and AWS refuses: the server refuses them too, each for the right reason."""
+import json
 import urllib.error
 import urllib.request
 
@@ -10,6 +11,7 @@ import botocore.exceptions
 import botocore.session
 import pytest
 from conftest import REGION, Server
+from test_server import checksum
 
 KEYS = ("AKIATESTTESTTESTTEST", "secret/of+the/tests")
 KEY_ARN = "arn:aws:kms:eu-central-1:111122223333:key/12345678-1234-1234-1234-123456789012"
@@ -29,7 +31,7 @@ def strict(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ask(strict):
-    """Calls an operation as botocore does, unchecked; returns AWS's refusal as (code, reason or None, message)."""
+    """Calls an operation as botocore does, unchecked, and gives AWS's refusal: (code, reason or None, message)."""
     session, clients = botocore.session.get_session(), {}
     config = botocore.config.Config(parameter_validation=False, retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
 
@@ -76,6 +78,7 @@ EC2 = [
     ("filter of snapshots", "DescribeSnapshots", {"Filters": [{"Name": "state", "Values": ["pending"]}]}, "InvalidParameterValue", "The filter 'state' is invalid"),
     ("filter of groups", "DescribeSecurityGroups", {"Filters": [{"Name": "name", "Values": ["x"]}]}, "InvalidParameterValue", "The filter 'name' is invalid"),
     ("filter of instances", "DescribeInstances", {"Filters": [{"Name": "state", "Values": ["x"]}]}, "InvalidParameterValue", "The filter 'state' is invalid"),
+    ("filter of subnets", "DescribeSubnets", {"Filters": [{"Name": "tag:x", "Values": ["x"]}]}, "InvalidParameterValue", "The filter 'tag:x' is invalid"),
     ("filter without values", "DescribeImages", {"Filters": [{"Name": "name"}]}, "InvalidParameterValue", "The filter 'name' has no values, or more than 200"),
     ("51 tags", "CreateTags", {"Resources": ["ami-0"], "Tags": tags(51)}, "TagLimitExceeded", "51 tags, and at most 50 may be"),
     ("no key", "CreateTags", {"Resources": ["ami-0"], "Tags": [{"Key": "", "Value": "v"}]}, "InvalidParameterValue", "a tag's key has 0 characters, not 1 to 128"),
@@ -118,9 +121,16 @@ def test_a_client_token_is_of_one_request(ask, strict):
 
 
 def test_a_parent_must_be_there_completed_and_no_larger(ask, strict):
-    assert ask("ebs", "StartSnapshot", {"VolumeSize": 1, "ParentSnapshotId": "snap-0"})[:2] == ("ResourceNotFoundException", "SNAPSHOT_NOT_FOUND")
-    [pending] = [id for id, snapshot in strict.state()["snapshots"].items() if snapshot["state"] == "pending"][:1] or [None]
-    assert ask("ebs", "StartSnapshot", {"VolumeSize": 1, "ParentSnapshotId": pending})[:2] == ("ValidationException", "INVALID_DEPENDENCY_REQUEST")
+    def refusal_of(parent):
+        return ask("ebs", "StartSnapshot", {"VolumeSize": 1, "ParentSnapshotId": parent})[:2]
+    assert refusal_of("snap-0") == ("ResourceNotFoundException", "SNAPSHOT_NOT_FOUND")
+    parent = json.loads(strict.aws("ebs", "start-snapshot", "--volume-size", "2").stdout)["SnapshotId"]
+    assert refusal_of(parent) == ("ValidationException", "INVALID_DEPENDENCY_REQUEST")
+    completed = strict.aws("ebs", "complete-snapshot", "--snapshot-id", parent, "--changed-blocks-count", "0", "--checksum", checksum(b""),
+                           "--checksum-algorithm", "SHA256", "--checksum-aggregation-method", "LINEAR")
+    assert completed.returncode == 0, completed.stderr
+    assert strict.aws("ec2", "wait", "snapshot-completed", "--snapshot-ids", parent).returncode == 0
+    assert refusal_of(parent) == ("ValidationException", "INVALID_VOLUME_SIZE")
 
 
 def refusal_of_hand_made(server, service, body, path="/", headers=()):
