@@ -79,7 +79,8 @@ def write_refusal(service, refused, operation=None):
     message = escape(refused.message)
     if service == "ebs":
         _require_known(operation, refused)
-        return refused.status, {"Content-Type": "application/json", "x-amzn-ErrorType": refused.code}, json.dumps({"Message": refused.message, **refused.fields}).encode()
+        body = json.dumps({"Message": refused.message, **refused.fields}).encode()
+        return refused.status, {"Content-Type": "application/json", "x-amzn-ErrorType": refused.code}, body
     if service == "ec2":
         text = f"<Response><Errors><Error><Code>{refused.code}</Code><Message>{message}</Message></Error></Errors><RequestID>r</RequestID></Response>"
     else:

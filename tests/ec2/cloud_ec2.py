@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from cloud import Cloud, Snapshot, new_id, tag_list, tags_of
-from oracle import Refused
+from refused import Refused
 
 IMAGE_DEFAULTS = {"Architecture": "i386", "VirtualizationType": "paravirtual", "EnaSupport": False}
 

@@ -46,7 +46,7 @@ class Server:
         """Ends it and what was started here, however the test went."""
         for process in [*self.started, self.process]:
             process.kill()
-            process.communicate()
+            process.communicate(timeout=60)
         self.log.close()
 
     def may_be_refused(self, *refusals):

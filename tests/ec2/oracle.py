@@ -46,8 +46,6 @@ class Oracle:
         self.serializers = {name: botocore.serialize.create_serializer(model.metadata["protocol"], include_validation=False)
                             for name, model in self.models.items()}
 
-    # --- parameters ---
-
     def find_operation(self, request, service):
         """(operation's model, the parameters that told it: those of a query, or those in the path)."""
         with _what_can_not_be_read_is_refused(service):

@@ -158,11 +158,15 @@ class Server:
                     out.seek(index * 524288)
                     out.write(snapshot.block(index))
             return b"{}"
+        with self.cloud.lock, self.lock:
+            return json.dumps(self.state()).encode()
+
+    def state(self):
         c = self.cloud
-        snapshots = {s.id: {"state": c._settled(s), "size": s.size, "blocks": len(s.digests), "puts": s.puts, "parent": s.parent and s.parent.id, "tags": s.tags, "region": s.region,
-                            "encrypted": s.encrypted, "kms": s.kms, "shared": s.shared, "imported": s.by_import} for s in c.snapshots.values()}
-        return json.dumps({"snapshots": snapshots, "images": c.images, "instances": c.instances, "uploads": list(c.uploads), "objects": [list(k) for k in c.objects],
-                           "counts": self.counts, "refusals": self.refusals, "calls": self.calls, "bytes": c.bodies, "most_open": self.most_open}).encode()
+        snapshots = {s.id: {"state": c._settled(s), "size": s.size, "blocks": len(s.digests), "puts": s.puts, "parent": s.parent and s.parent.id, "tags": s.tags,
+                            "region": s.region, "encrypted": s.encrypted, "kms": s.kms, "shared": s.shared, "imported": s.by_import} for s in c.snapshots.values()}
+        return {"snapshots": snapshots, "images": c.images, "instances": c.instances, "uploads": list(c.uploads), "objects": [list(k) for k in c.objects],
+                "counts": self.counts, "refusals": self.refusals, "calls": self.calls, "bytes": c.bodies, "most_open": self.most_open}
 
     # --- connections ---
 

@@ -106,7 +106,8 @@ def test_awscli_imports_a_disk_from_s3(server, disk, tmp_path):
     place = ["--bucket", "images", "--key", "web-master.vmdk"]
     upload = answer_of(server, "s3api", "create-multipart-upload", *place)["UploadId"]
     tag = answer_of(server, "s3api", "upload-part", *place, "--upload-id", upload, "--part-number", "1", "--body", vmdk)["ETag"]
-    answer_of(server, "s3api", "complete-multipart-upload", *place, "--upload-id", upload, "--multipart-upload", json.dumps({"Parts": [{"ETag": tag, "PartNumber": 1}]}))
+    parts = json.dumps({"Parts": [{"ETag": tag, "PartNumber": 1}]})
+    answer_of(server, "s3api", "complete-multipart-upload", *place, "--upload-id", upload, "--multipart-upload", parts)
     container = json.dumps({"Format": "VMDK", "UserBucket": {"S3Bucket": "images", "S3Key": "web-master.vmdk"}})
     task = answer_of(server, "ec2", "import-snapshot", "--disk-container", container, "--role-name", "vmimport")["ImportTaskId"]
     [report] = answer_of(server, "ec2", "describe-import-snapshot-tasks", "--import-task-ids", task)["ImportSnapshotTasks"]

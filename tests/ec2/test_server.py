@@ -79,7 +79,12 @@ def test_a_reason_that_ebs_does_not_have_is_a_defect(tmp_path):
 
 
 def test_the_server_ends_with_whoever_started_it(tmp_path):
-    script = f"import os, pathlib, sys; sys.path.insert(0, {str(HERE)!r}); import conftest\nprint(conftest.Server(pathlib.Path({str(tmp_path)!r})).process.pid, flush=True); os.kill(os.getpid(), 9)"
+    script = f"""import os, pathlib, sys
+sys.path.insert(0, {str(HERE)!r})
+import conftest
+print(conftest.Server(pathlib.Path({str(tmp_path)!r})).process.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert result.returncode == -signal.SIGKILL
     deadline = time.monotonic() + 30

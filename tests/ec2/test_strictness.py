@@ -61,8 +61,10 @@ EBS = [
     ("key without encryption", "StartSnapshot", {"VolumeSize": 1, "KmsKeyArn": KEY_ARN}, "INVALID_PARAMETER_VALUE", "KmsKeyArn needs Encrypted"),
     ("51 tags", "StartSnapshot", {"VolumeSize": 1, "Tags": tags(51)}, "INVALID_TAG", "51 tags"),
     ("long key", "StartSnapshot", {"VolumeSize": 1, "Tags": [{"Key": "k" * 129, "Value": "v"}]}, "INVALID_TAG", "a tag's key has 129 characters, not 1 to 128"),
-    ("long value", "StartSnapshot", {"VolumeSize": 1, "Tags": [{"Key": "k", "Value": "v" * 257}]}, "INVALID_TAG", "the value of tag 'k' has 257 characters, more than 256"),
-    ("aws's tag", "StartSnapshot", {"VolumeSize": 1, "Tags": [{"Key": "AWS:x", "Value": "v"}]}, "INVALID_TAG", "tag 'AWS:x': keys that begin with aws: are AWS's own"),
+    ("long value", "StartSnapshot", {"VolumeSize": 1, "Tags": [{"Key": "k", "Value": "v" * 257}]}, "INVALID_TAG",
+     "the value of tag 'k' has 257 characters, more than 256"),
+    ("aws's tag", "StartSnapshot", {"VolumeSize": 1, "Tags": [{"Key": "AWS:x", "Value": "v"}]}, "INVALID_TAG",
+     "tag 'AWS:x': keys that begin with aws: are AWS's own"),
     ("tag twice", "StartSnapshot", {"VolumeSize": 1, "Tags": [*tags(1), *tags(1)]}, "INVALID_TAG", "a tag is given twice"),
     ("enum", "CompleteSnapshot", {"SnapshotId": "snap-0", "ChangedBlocksCount": 1, "ChecksumAlgorithm": "MD5"}, "INVALID_PARAMETER_VALUE",
      "CompleteSnapshot.ChecksumAlgorithm: 'MD5' is none of ['SHA256']"),
@@ -75,13 +77,16 @@ EC2 = [
     ("enum in a list", "RegisterImage", {"Name": "an image", "BlockDeviceMappings": [{"Ebs": {"VolumeType": "gp9"}}]}, "InvalidParameterValue",
      "RegisterImage.BlockDeviceMappings.1.Ebs.VolumeType: 'gp9' is none of ['gp2', 'gp3', 'io1', 'io2', 'sc1', 'st1', 'standard']"),
     ("filter of images", "DescribeImages", {"Filters": [{"Name": "colour", "Values": ["red"]}]}, "InvalidParameterValue", "The filter 'colour' is invalid"),
-    ("filter of snapshots", "DescribeSnapshots", {"Filters": [{"Name": "state", "Values": ["pending"]}]}, "InvalidParameterValue", "The filter 'state' is invalid"),
+    ("filter of snapshots", "DescribeSnapshots", {"Filters": [{"Name": "state", "Values": ["pending"]}]}, "InvalidParameterValue",
+     "The filter 'state' is invalid"),
     ("filter of groups", "DescribeSecurityGroups", {"Filters": [{"Name": "name", "Values": ["x"]}]}, "InvalidParameterValue", "The filter 'name' is invalid"),
     ("filter of instances", "DescribeInstances", {"Filters": [{"Name": "state", "Values": ["x"]}]}, "InvalidParameterValue", "The filter 'state' is invalid"),
-    ("filter of subnets", "DescribeSubnets", {"Filters": [{"Name": "tag:x", "Values": ["x"]}]}, "InvalidParameterValue", "The filter 'tag:x' is invalid"),
+    ("filter of subnets", "DescribeSubnets", {"Filters": [{"Name": "tag:x", "Values": ["x"]}]}, "InvalidParameterValue",
+     "The filter 'tag:x' is invalid"),
     ("filter without values", "DescribeImages", {"Filters": [{"Name": "name"}]}, "InvalidParameterValue", "The filter 'name' has no values, or more than 200"),
     ("51 tags", "CreateTags", {"Resources": ["ami-0"], "Tags": tags(51)}, "TagLimitExceeded", "51 tags, and at most 50 may be"),
-    ("no key", "CreateTags", {"Resources": ["ami-0"], "Tags": [{"Key": "", "Value": "v"}]}, "InvalidParameterValue", "a tag's key has 0 characters, not 1 to 128"),
+    ("no key", "CreateTags", {"Resources": ["ami-0"], "Tags": [{"Key": "", "Value": "v"}]}, "InvalidParameterValue",
+     "a tag's key has 0 characters, not 1 to 128"),
     ("aws's tag", "CreateTags", {"Resources": ["ami-0"], "Tags": [{"Key": "aws:x", "Value": "v"}]}, "InvalidParameterValue",
      "tag 'aws:x': keys that begin with aws: are AWS's own"),
     ("tags of an instance", "RunInstances", {"MinCount": 1, "MaxCount": 1, "ImageId": "ami-0", "TagSpecifications": [{"ResourceType": "instance", "Tags": [
@@ -148,7 +153,8 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 
 
 def test_only_blocks_and_objects_may_be_unsigned(strict):
-    status, code, body = refusal_of_hand_made(strict, "ebs", b'{"VolumeSize": 1, "ClientToken": "x"}', "/snapshots", {**UNSIGNED, "Content-Type": "application/json"})
+    status, code, body = refusal_of_hand_made(strict, "ebs", b'{"VolumeSize": 1, "ClientToken": "x"}', "/snapshots",
+                                              {**UNSIGNED, "Content-Type": "application/json"})
     assert (status, code) == (403, "InvalidSignatureException") and "StartSnapshot needs a signed body" in body
     status, _, body = refusal_of_hand_made(strict, "ec2", b"Action=DescribeImages&Version=2016-11-15", headers={**UNSIGNED, **FORM})
     assert status == 403 and "<Code>SignatureDoesNotMatch</Code><Message>DescribeImages needs a signed body</Message>" in body
