@@ -1,6 +1,5 @@
-"""The calls of EC2 itself: images, snapshots, imports, instances."""
+"""The calls of EC2 itself: images, snapshots, imports. Those about instances are in cloud_instances.py."""
 
-import base64
 import os
 import re
 import subprocess
@@ -197,47 +196,3 @@ class Ec2(Cloud):
                 detail["SnapshotId"] = task["snapshot"]
             out.append({"ImportTaskId": task_id, "SnapshotTaskDetail": detail})
         return {"ImportSnapshotTasks": out}
-
-    # --- instances ---
-
-    def DescribeSubnets(self, region, p):
-        self._dry(p)
-        return {"Subnets": [s for s in self.settings.get("subnets", []) if s["SubnetId"] in p.get("SubnetIds", [s["SubnetId"]])]}
-
-    def DescribeSecurityGroups(self, region, p):
-        return {"SecurityGroups": [g for g in self.settings.get("groups", [])
-                                   if matches(p.get("Filters"), {"group-name": g["GroupName"], "vpc-id": g["VpcId"], "group-id": g["GroupId"]}, {})]}
-
-    def DescribeInstances(self, region, p):
-        self._dry(p)
-        found = [i for i in self.instances.values() if i["region"] == region and i["InstanceId"] in p.get("InstanceIds", [i["InstanceId"]])
-                 and matches(p.get("Filters"), {"instance-state-name": self._running(i), "instance-id": i["InstanceId"]}, i["tags"])]
-        return {"Reservations": [{"Instances": [{"InstanceId": i["InstanceId"], "State": {"Code": 16, "Name": self._running(i)}, "Tags": tag_list(i["tags"]),
-                                                 "PrivateIpAddress": i["asked"]["NetworkInterfaces"][0]["PrivateIpAddress"]}]} for i in found]}
-
-    def DescribeAddresses(self, region, p):
-        return {"Addresses": [a for a in self.settings.get("addresses", []) if a["PublicIp"] in p["PublicIps"]]}
-
-    def AssociateAddress(self, region, p):
-        self.instances[p["InstanceId"]]["address"] = p["AllocationId"]
-        return {"AssociationId": "eipassoc-1"}
-
-    def _running(self, instance):
-        return "running" if time.time() - instance["made"] > 0.3 else "pending"
-
-    def RunInstances(self, region, p):
-        for instance in self.instances.values():
-            if instance["asked"].get("ClientToken") == p.get("ClientToken"):
-                return {"Instances": [{"InstanceId": instance["InstanceId"]}]}
-        image = self._image(region, p["ImageId"])
-        if len(base64.b64decode(p.get("UserData", ""))) > 16384:
-            raise Refused(400, "InvalidParameterValue", "User data is limited to 16384 bytes")
-        for mapping in p.get("BlockDeviceMappings", []):
-            if "SnapshotId" in mapping["Ebs"]:
-                self._snapshot(region, mapping["Ebs"]["SnapshotId"])
-            elif mapping["DeviceName"] != image["RootDeviceName"]:
-                raise Refused(400, "InvalidBlockDeviceMapping", "a volume without a snapshot")
-        self._dry(p)
-        instance = {"InstanceId": new_id("i"), "asked": p, "region": region, "made": time.time(), "tags": tags_of(p.get("TagSpecifications"), "instance")}
-        self.instances[instance["InstanceId"]] = instance
-        return {"Instances": [{"InstanceId": instance["InstanceId"]}]}

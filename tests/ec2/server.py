@@ -12,6 +12,9 @@ FOLDER/settings.json is read at start (and again on POST /_test/settings), an ob
     clock_s       how far this server's clock is ahead
     not_found_s   how long a fresh snapshot does not exist; complete_s, image_s, import_s: how long things take
     completed_twice   EBS's reason for refusing what comes after CompleteSnapshot
+    subnets, groups, addresses   those of the account, as EC2 describes them
+    instance_s    how long an instance is pending; instance_news_s: for how long its id is unknown and filters do not find it
+    instance_failure   why instances that are started now end before they run; terminated: ids of instances that have been ended
     seed          of the random numbers
     credentials   {access key: [secret, token]}
 
@@ -32,7 +35,7 @@ import uuid
 
 import answers
 import signatures
-from cloud_ec2 import Ec2
+from cloud_instances import Instances
 from faults import SILENT, Faults, refuse, wait_for_the_client_to_go
 from oracle import Oracle, Request
 from refused import Refused
@@ -57,7 +60,7 @@ class Server:
         self.folder = folder
         self.settings, self.faults = {}, Faults()
         self.read_settings()
-        self.oracle, self.cloud = Oracle(), Ec2(folder, self.settings)
+        self.oracle, self.cloud = Oracle(), Instances(folder, self.settings)
         self.lock = threading.Lock()
         self.counts, self.refusals, self.most_open, self.open = collections.Counter(), collections.Counter(), 0, 0
         self.calls = []
