@@ -147,8 +147,9 @@ class Starter {
     const PublishState state(aws.region());
     const std::string name = fmt::format("seed-{}-{}", launch.deployment, launch.machine);
     UploadJournal journal(state.journal(name), [&] { session_.status().note("another imgbuild starts this machine; waiting"); });
-    std::optional<std::string> instance = find_instance(aws, launch.tag());
-    if (instance) {
+    const std::optional<InstanceFacts> found = find_instance(aws, launch.tag());
+    std::string instance = found ? found->id : "";
+    if (found) {
       session_.status().note(fmt::format("{} is there already", launch.machine));
     } else {
       if (options_.seed == SeedWay::volume) launch.seed_snapshot = upload_seed(aws, state, journal, launch);
@@ -156,7 +157,7 @@ class Starter {
     }
     // The seed's snapshot is secret as the seed is: it goes as soon as the machine has its volume.
     if (journal.record()) (void)discard_upload(aws, journal);
-    session_.print(launch.machine + " " + *instance);
+    session_.print(launch.machine + " " + instance);
   }
 
   std::string upload_seed(Aws& aws, const PublishState& state, UploadJournal& journal, const Launch& launch) {

@@ -8,6 +8,7 @@ namespace {
 
 constexpr const char* kRootDevice = "/dev/sda1";
 constexpr const char* kSeedDevice = "/dev/sdf";
+constexpr std::chrono::minutes kMostWait{10};
 
 struct InstanceType {
   const char* name;
@@ -43,16 +44,31 @@ void add_network(Ec2Parameters& parameters, const Launch& launch) {
   }
 }
 
+std::optional<InstanceFacts> first_instance(const XmlNode& answer) {
+  for (const XmlNode* reservation : answer.items("reservationSet")) {
+    for (const XmlNode* instance : reservation->items("instancesSet")) {
+      return InstanceFacts{.id = instance->text_of("instanceId"), .state = instance->text_of("instanceState/name"), .reason = instance->text_of("stateReason/message")};
+    }
+  }
+  return std::nullopt;
+}
+
+/// By a filter: an id that is news to the one asked would be refused, and ends nothing here.
+std::optional<InstanceFacts> get_instance(Aws& aws, const std::string& id) {
+  Ec2Parameters parameters;
+  add_filter(parameters, 1, "instance-id", id);
+  return first_instance(ec2_call(aws, "DescribeInstances", parameters));
+}
+
 void wait_until_running(Aws& aws, const std::string& id) {
   aws.status().begin("waiting for " + id);
+  const auto deadline = std::chrono::steady_clock::now() + kMostWait;
   for (Poll poll;; poll.wait()) {
-    const XmlNode answer = ec2_call(aws, "DescribeInstances", {{"InstanceId.1", id}});
-    const std::vector<const XmlNode*> reservations = answer.items("reservationSet");
-    const std::vector<const XmlNode*> instances = reservations.empty() ? reservations : reservations.front()->items("instancesSet");
-    const std::string state = instances.empty() ? "pending" : instances.front()->text_of("instanceState/name");
-    if (state == "running") break;
-    if (state != "pending") {
-      throw Error(ExitCode::network, "{}: AWS says that the machine is {}: {}", id, state, instances.front()->text_of("stateReason/message"));
+    const std::optional<InstanceFacts> facts = get_instance(aws, id);
+    if (facts && facts->state == "running") break;
+    if (facts && facts->state != "pending") throw Error(ExitCode::network, "{}: AWS says that the machine is {}: {}", id, facts->state, facts->reason);
+    if (std::chrono::steady_clock::now() > deadline) {
+      throw Error(ExitCode::network, "{}: does not run after ten minutes", id).set_hint("run the same command again to go on waiting");
     }
   }
   aws.status().end("");
@@ -105,7 +121,7 @@ std::string get_group(Aws& aws, const std::string& vpc, const std::string& name)
   return found.front()->text_of("groupId");
 }
 
-std::optional<std::string> find_instance(Aws& aws, const std::string& tag) {
+std::optional<InstanceFacts> find_instance(Aws& aws, const std::string& tag) {
   Ec2Parameters parameters;
   add_filter(parameters, 1, std::string("tag:") + kMachineTag, tag);
   parameters.emplace_back("Filter.2.Name", "instance-state-name");
@@ -113,11 +129,7 @@ std::optional<std::string> find_instance(Aws& aws, const std::string& tag) {
   for (const char* state : {"pending", "running", "stopping", "stopped"}) {
     parameters.emplace_back(fmt::format("Filter.2.Value.{}", ++number), state);
   }
-  const XmlNode answer = ec2_call(aws, "DescribeInstances", parameters);
-  for (const XmlNode* reservation : answer.items("reservationSet")) {
-    for (const XmlNode* instance : reservation->items("instancesSet")) return instance->text_of("instanceId");
-  }
-  return std::nullopt;
+  return first_instance(ec2_call(aws, "DescribeInstances", parameters));
 }
 
 std::string start_instance(Aws& aws, const Launch& launch) {

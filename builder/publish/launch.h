@@ -47,8 +47,14 @@ struct Subnet {
 /// The id of the group of that name; throws Error (bad input) with the cure.
 [[nodiscard]] std::string get_group(Aws& aws, const std::string& vpc, const std::string& name);
 
-/// The instance of that machine that is there, in any state but terminated.
-[[nodiscard]] std::optional<std::string> find_instance(Aws& aws, const std::string& tag);
+/// An instance as EC2 tells of it.
+struct InstanceFacts {
+  std::string id;
+  std::string state;   ///< pending, running, stopping, stopped, shutting-down, terminated
+  std::string reason;  ///< for that state; may be empty
+};
+/// The instance of that machine that is there, and neither terminated nor on the way to be.
+[[nodiscard]] std::optional<InstanceFacts> find_instance(Aws& aws, const std::string& tag);
 /// Starts it and waits until it runs; gives it its Elastic IP. Returns its id.
 [[nodiscard]] std::string start_instance(Aws& aws, const Launch& launch);
 

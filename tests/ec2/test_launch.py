@@ -83,6 +83,14 @@ def test_a_machine_is_started_once(server, prod):
     assert server.state()["counts"]["RunInstances"] == 1
 
 
+def test_a_machine_may_be_news(server, prod):
+    server.set(**SETTINGS, instance_news_s=2)
+    result = launch(server, prod, "prod-s1")
+    assert result.returncode == 0, result.stderr
+    [instance] = server.state()["instances"].values()
+    assert instance["state"] == "running" and instance["address"] == "eipalloc-1"
+
+
 def test_what_a_killed_launch_left_goes_with_the_next(server, prod):
     server.set(**SETTINGS, faults=[{"operation": "DescribeInstances", "fault": "denied", "after": 1}])  # after the machine was started
     assert launch(server, prod, "prod-s1").returncode == 6
