@@ -114,6 +114,15 @@ class Starter {
     return Secret(to_base64(packed.out));
   }
 
+  /// The allocation id of the machine's public address; empty if it has none.
+  std::string elastic_ip(Aws& aws, const Machine& machine) const {
+    if (machine.public_ip.empty()) return "";
+    if (std::optional<std::string> found = find_allocation(aws, machine.public_ip)) return *std::move(found);
+    throw Error(ExitCode::bad_input, "{}: machine '{}' has the public address {}, which is no Elastic IP of this account in {}", environment_.file.native(),
+                machine.name, machine.public_ip, aws.region())
+        .set_hint("aws ec2 describe-addresses shows them");
+  }
+
   Launch prepare(Aws& aws, const Subnet& subnet, const Machine& machine) const {
     const std::optional<Cidr> network = parse_cidr(subnet.cidr);
     const std::optional<IpAddress> address = parse_ip(machine.private_ip);
@@ -124,7 +133,7 @@ class Starter {
     const SeedFiles seed = read_seed(seed_file(machine));
     Launch launch = {.deployment = environment_.deployment, .machine = machine.name, .role = machine.role, .ami = newest_ami(aws, machine.role),
                      .type = options_.type.empty() ? instance_type_for(machine.memory.value_or(kDefaultMemory), machine.cpus.value_or(1)) : options_.type,
-                     .subnet = options_.subnet, .private_ip = machine.private_ip, .public_ip = machine.public_ip, .groups = groups(aws, subnet, machine),
+                     .subnet = options_.subnet, .private_ip = machine.private_ip, .public_ip = machine.public_ip, .allocation = elastic_ip(aws, machine), .groups = groups(aws, subnet, machine),
                      .volume_gib = machine.disk ? (machine.disk->bytes + (1ULL << 30) - 1) >> 30 : 0, .seed_snapshot = {}, .seed_id = instance_id(seed), .user_data = {}};
     if (options_.seed == SeedWay::user_data) launch.user_data = packed_user_data(machine, seed);
     return launch;
@@ -147,17 +156,24 @@ class Starter {
     const PublishState state(aws.region());
     const std::string name = fmt::format("seed-{}-{}", launch.deployment, launch.machine);
     UploadJournal journal(state.journal(name), [&] { session_.status().note("another imgbuild starts this machine; waiting"); });
-    const std::optional<InstanceFacts> found = find_instance(aws, launch.tag());
-    std::string instance = found ? found->id : "";
-    if (found) {
-      session_.status().note(fmt::format("{} is there already", launch.machine));
-    } else {
-      if (options_.seed == SeedWay::volume) launch.seed_snapshot = upload_seed(aws, state, journal, launch);
-      instance = start_instance(aws, launch);
-    }
+    const InstanceFacts instance = wait_for_instance(aws, take_or_start(aws, state, journal, launch));
+    const bool has_ended = instance.state == "shutting-down" || instance.state == "terminated";
+    if (!has_ended && !launch.allocation.empty()) associate_address(aws, instance.id, launch.allocation);
     // The seed's snapshot is secret as the seed is: it goes as soon as the machine has its volume.
     if (journal.record()) (void)discard_upload(aws, journal);
-    session_.print(launch.machine + " " + instance);
+    if (has_ended) throw Error(ExitCode::network, "{}: AWS says that {} is {}: {}", launch.machine, instance.id, instance.state, instance.reason);
+    if (instance.state != "running") session_.status().note(fmt::format("{} is {}", launch.machine, instance.state));
+    session_.print(launch.machine + " " + instance.id);
+  }
+
+  /// The id of the machine that is there, or of a new one.
+  std::string take_or_start(Aws& aws, const PublishState& state, UploadJournal& journal, Launch& launch) {
+    if (const std::optional<InstanceFacts> found = find_instance(aws, launch.tag())) {
+      session_.status().note(fmt::format("{} is there already", launch.machine));
+      return found->id;
+    }
+    if (options_.seed == SeedWay::volume) launch.seed_snapshot = upload_seed(aws, state, journal, launch);
+    return start_instance(aws, launch);
   }
 
   std::string upload_seed(Aws& aws, const PublishState& state, UploadJournal& journal, const Launch& launch) {

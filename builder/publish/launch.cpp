@@ -60,27 +60,6 @@ std::optional<InstanceFacts> get_instance(Aws& aws, const std::string& id) {
   return first_instance(ec2_call(aws, "DescribeInstances", parameters));
 }
 
-void wait_until_running(Aws& aws, const std::string& id) {
-  aws.status().begin("waiting for " + id);
-  const auto deadline = std::chrono::steady_clock::now() + kMostWait;
-  for (Poll poll;; poll.wait()) {
-    const std::optional<InstanceFacts> facts = get_instance(aws, id);
-    if (facts && facts->state == "running") break;
-    if (facts && facts->state != "pending") throw Error(ExitCode::network, "{}: AWS says that the machine is {}: {}", id, facts->state, facts->reason);
-    if (std::chrono::steady_clock::now() > deadline) {
-      throw Error(ExitCode::network, "{}: does not run after ten minutes", id).set_hint("run the same command again to go on waiting");
-    }
-  }
-  aws.status().end("");
-}
-
-void give_address(Aws& aws, const std::string& id, const std::string& address) {
-  const XmlNode answer = ec2_call(aws, "DescribeAddresses", {{"PublicIp.1", address}});
-  const std::vector<const XmlNode*> found = answer.items("addressesSet");
-  if (found.empty()) throw Error(ExitCode::bad_input, "{}: is no Elastic IP of this account in {}", address, aws.region());
-  (void)ec2_call(aws, "AssociateAddress", {{"AllocationId", found.front()->text_of("allocationId")}, {"InstanceId", id}});
-}
-
 }  // namespace
 
 Ec2Parameters launch_parameters(const Launch& launch) {
@@ -102,7 +81,9 @@ Ec2Parameters launch_parameters(const Launch& launch) {
 }
 
 Subnet get_subnet(Aws& aws, const std::string& id) {
-  const XmlNode answer = ec2_call(aws, "DescribeSubnets", {{"SubnetId.1", id}});
+  Ec2Parameters parameters;
+  add_filter(parameters, 1, "subnet-id", id);
+  const XmlNode answer = ec2_call(aws, "DescribeSubnets", parameters);
   const std::vector<const XmlNode*> found = answer.items("subnetSet");
   if (found.empty()) throw Error(ExitCode::bad_input, "{}: there is no such subnet in {}", id, aws.region());
   return {.vpc = found.front()->text_of("vpcId"), .cidr = found.front()->text_of("cidrBlock")};
@@ -136,10 +117,34 @@ std::string start_instance(Aws& aws, const Launch& launch) {
   const XmlNode answer = ec2_call(aws, "RunInstances", launch_parameters(launch));
   const std::vector<const XmlNode*> started = answer.items("instancesSet");
   if (started.empty()) throw Error(ExitCode::network, "RunInstances: the answer names no instance");
-  const std::string id = started.front()->text_of("instanceId");
-  wait_until_running(aws, id);
-  if (!launch.public_ip.empty()) give_address(aws, id, launch.public_ip);
-  return id;
+  return started.front()->text_of("instanceId");
+}
+
+InstanceFacts wait_for_instance(Aws& aws, const std::string& id) {
+  aws.status().begin("waiting for " + id);
+  const auto deadline = std::chrono::steady_clock::now() + kMostWait;
+  for (Poll poll;; poll.wait()) {
+    std::optional<InstanceFacts> facts = get_instance(aws, id);
+    if (facts && facts->state != "pending") {
+      aws.status().end(facts->state);
+      return *std::move(facts);
+    }
+    if (std::chrono::steady_clock::now() > deadline) {
+      throw Error(ExitCode::network, "{}: does not run after ten minutes", id).set_hint("run the same command again to go on waiting");
+    }
+  }
+}
+
+std::optional<std::string> find_allocation(Aws& aws, const std::string& public_ip) {
+  Ec2Parameters parameters;
+  add_filter(parameters, 1, "public-ip", public_ip);
+  const XmlNode answer = ec2_call(aws, "DescribeAddresses", parameters);
+  const std::vector<const XmlNode*> found = answer.items("addressesSet");
+  return found.empty() ? std::nullopt : std::optional(found.front()->text_of("allocationId"));
+}
+
+void associate_address(Aws& aws, const std::string& instance, const std::string& allocation) {
+  (void)ec2_call(aws, "AssociateAddress", {{"AllocationId", allocation}, {"InstanceId", instance}});
 }
 
 std::string instance_type_for(ByteSize memory, unsigned cpus) {

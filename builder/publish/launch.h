@@ -25,7 +25,8 @@ struct Launch {
   std::string type;                  ///< instance type
   std::string subnet;
   std::string private_ip;
-  std::string public_ip;             ///< an Elastic IP of the account; may be empty
+  std::string public_ip;             ///< may be empty
+  std::string allocation;            ///< id of the Elastic IP that public_ip is
   std::vector<std::string> groups;   ///< ids of security groups
   std::uint64_t volume_gib = 0;      ///< 0: as large as the image
   std::string seed_snapshot;         ///< empty: the seed is in user-data
@@ -42,7 +43,7 @@ struct Subnet {
   std::string vpc;
   std::string cidr;
 };
-/// Throws AwsError if there is none.
+/// Throws Error (bad input) if there is none.
 [[nodiscard]] Subnet get_subnet(Aws& aws, const std::string& id);
 /// The id of the group of that name; throws Error (bad input) with the cure.
 [[nodiscard]] std::string get_group(Aws& aws, const std::string& vpc, const std::string& name);
@@ -55,8 +56,15 @@ struct InstanceFacts {
 };
 /// The instance of that machine that is there, and neither terminated nor on the way to be.
 [[nodiscard]] std::optional<InstanceFacts> find_instance(Aws& aws, const std::string& tag);
-/// Starts it and waits until it runs; gives it its Elastic IP. Returns its id.
+/// Returns its id. The machine is pending.
 [[nodiscard]] std::string start_instance(Aws& aws, const Launch& launch);
+/// Asks until it is pending no more. Throws Error after ten minutes.
+[[nodiscard]] InstanceFacts wait_for_instance(Aws& aws, const std::string& id);
+
+/// The allocation id of an Elastic IP; nothing if the account has no such one.
+[[nodiscard]] std::optional<std::string> find_allocation(Aws& aws, const std::string& public_ip);
+/// To an instance that is pending no more. Twice does what once does.
+void associate_address(Aws& aws, const std::string& instance, const std::string& allocation);
 
 /// The smallest instance type of a general family with so much memory and so many processors. Throws Error (bad input) above 256 GiB.
 [[nodiscard]] std::string instance_type_for(ByteSize memory, unsigned cpus);

@@ -91,15 +91,6 @@ def test_a_machine_may_be_news(server, prod):
     assert instance["state"] == "running" and instance["address"] == "eipalloc-1"
 
 
-def test_what_a_killed_launch_left_goes_with_the_next(server, prod):
-    server.set(**SETTINGS, faults=[{"operation": "DescribeInstances", "fault": "denied", "after": 1}])  # after the machine was started
-    assert launch(server, prod, "prod-s1").returncode == 6
-    assert len(server.state()["snapshots"]) == 2
-    server.set(**SETTINGS)
-    assert launch(server, prod, "prod-s1").returncode == 0
-    assert len(server.state()["snapshots"]) == 1 and len(server.state()["instances"]) == 1
-
-
 def test_user_data_is_the_seed_packed(server, prod, tmp_path):
     result = launch(server, prod, "prod-s1", "--seed", "user-data")
     assert result.returncode == 0, result.stderr
@@ -148,12 +139,17 @@ def test_user_data_is_not_shown_in_a_dry_run(server, prod):
      "hint: imgbuild ops writes the groups for Terraform and CloudFormation; or name one with --security-group\n"),
     ({"subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.0.0/24"}]}, "prod-s1",
      "{env}: machine 'prod-s1' has the address 192.168.50.4, which is not in subnet subnet-1 (10.0.0.0/24)\n"),
-], ids=["external", "unknown", "no image", "no group", "other subnet"])
+    ({"subnets": []}, "prod-s1", f"subnet-1: there is no such subnet in {REGION}\n"),
+    ({"addresses": []}, "prod-s1", f"{{env}}: machine 'prod-s1' has the public address 203.0.113.4, which is no Elastic IP of this account in {REGION}\n"
+     "hint: aws ec2 describe-addresses shows them\n"),
+], ids=["external", "unknown", "no image", "no group", "other subnet", "no subnet", "no Elastic IP"])
 def test_what_can_not_start_is_said_before_anything_is_made(server, prod, change, machine, said):
     server.set(**{**SETTINGS, **change})
     result = launch(server, prod, machine)
     assert (result.returncode, result.stdout) == (3, "")
     assert result.stderr == "imgbuild: " + said.format(env=prod)
+    state = server.state()
+    assert state["counts"]["StartSnapshot"] == 1 and state["instances"] == {}  # that of the image
 
 
 def test_a_seed_that_is_not_there_is_named(server, prod, tmp_path):
