@@ -134,7 +134,7 @@ class Starter {
     Launch launch = {.deployment = environment_.deployment, .machine = machine.name, .role = machine.role, .ami = newest_ami(aws, machine.role),
                      .type = options_.type.empty() ? instance_type_for(machine.memory.value_or(kDefaultMemory), machine.cpus.value_or(1)) : options_.type,
                      .subnet = options_.subnet, .private_ip = machine.private_ip, .public_ip = machine.public_ip, .allocation = elastic_ip(aws, machine), .groups = groups(aws, subnet, machine),
-                     .volume_gib = machine.disk ? (machine.disk->bytes + (1ULL << 30) - 1) >> 30 : 0, .seed_snapshot = {}, .seed_id = instance_id(seed), .user_data = {}};
+                     .volume_gib = machine.disk ? (machine.disk->bytes + (1ULL << 30) - 1) >> 30 : 0, .seed_snapshot = {}, .token = {}, .user_data = {}};
     if (options_.seed == SeedWay::user_data) launch.user_data = packed_user_data(machine, seed);
     return launch;
   }
@@ -172,7 +172,23 @@ class Starter {
       session_.status().note(fmt::format("{} is there already", launch.machine));
       return found->id;
     }
-    if (options_.seed == SeedWay::volume) launch.seed_snapshot = upload_seed(aws, state, journal, launch);
+    std::optional<std::string> id = start_anew(aws, state, journal, launch);
+    if (!id) {  // by a run that was cut: what that left is of no use
+      (void)discard_upload(aws, journal);
+      id = start_anew(aws, state, journal, launch);
+    }
+    if (!id) throw Error(ExitCode::network, "RunInstances: AWS says of a new client token that it was used before");
+    return *std::move(id);
+  }
+
+  /// With the token in the journal, so that a run that is cut and the next start one machine.
+  std::optional<std::string> start_anew(Aws& aws, const PublishState& state, UploadJournal& journal, Launch& launch) {
+    if (options_.seed == SeedWay::volume) {
+      launch.seed_snapshot = upload_seed(aws, state, journal, launch);
+    } else if (!journal.record()) {
+      journal.begin({.token = new_token()});
+    }
+    launch.token = journal.record()->token;
     return start_instance(aws, launch);
   }
 

@@ -1,6 +1,5 @@
 #include "publish/launch.h"
 
-#include "util/digest.h"
 #include "util/error.h"
 
 namespace imgbuild {
@@ -9,6 +8,7 @@ namespace {
 constexpr const char* kRootDevice = "/dev/sda1";
 constexpr const char* kSeedDevice = "/dev/sdf";
 constexpr std::chrono::minutes kMostWait{10};
+constexpr std::chrono::seconds kSpreadTime{20};
 
 struct InstanceType {
   const char* name;
@@ -60,11 +60,20 @@ std::optional<InstanceFacts> get_instance(Aws& aws, const std::string& id) {
   return first_instance(ec2_call(aws, "DescribeInstances", parameters));
 }
 
+/// An instance that was started moments ago may not be found by its tag yet.
+std::optional<std::string> find_news(Aws& aws, const std::string& tag) {
+  const auto deadline = std::chrono::steady_clock::now() + kSpreadTime;
+  for (Poll poll;; poll.wait()) {
+    if (const std::optional<InstanceFacts> found = find_instance(aws, tag)) return found->id;
+    if (std::chrono::steady_clock::now() > deadline) return std::nullopt;
+  }
+}
+
 }  // namespace
 
 Ec2Parameters launch_parameters(const Launch& launch) {
-  const std::string token = sha256(launch.tag() + "\n" + launch.ami + "\n" + launch.seed_id + "\n" + launch.seed_snapshot).substr(0, 32);
-  Ec2Parameters parameters = {{"ImageId", launch.ami}, {"InstanceType", launch.type}, {"MinCount", "1"}, {"MaxCount", "1"}, {"ClientToken", token}};
+  Ec2Parameters parameters = {{"ImageId", launch.ami}, {"InstanceType", launch.type}, {"MinCount", "1"}, {"MaxCount", "1"}};
+  if (!launch.token.empty()) parameters.emplace_back("ClientToken", launch.token);
   add_devices(parameters, launch);
   add_network(parameters, launch);
   parameters.emplace_back("MetadataOptions.HttpTokens", "required");
@@ -113,11 +122,19 @@ std::optional<InstanceFacts> find_instance(Aws& aws, const std::string& tag) {
   return first_instance(ec2_call(aws, "DescribeInstances", parameters));
 }
 
-std::string start_instance(Aws& aws, const Launch& launch) {
-  const XmlNode answer = ec2_call(aws, "RunInstances", launch_parameters(launch));
-  const std::vector<const XmlNode*> started = answer.items("instancesSet");
-  if (started.empty()) throw Error(ExitCode::network, "RunInstances: the answer names no instance");
-  return started.front()->text_of("instanceId");
+std::optional<std::string> start_instance(Aws& aws, const Launch& launch) {
+  try {
+    const XmlNode answer = ec2_call(aws, "RunInstances", launch_parameters(launch));
+    const std::vector<const XmlNode*> started = answer.items("instancesSet");
+    if (started.empty()) throw Error(ExitCode::network, "RunInstances: the answer names no instance");
+    return started.front()->text_of("instanceId");
+  } catch (const AwsError& error) {
+    if (error.aws_code() == "IdempotentInstanceTerminated") return std::nullopt;
+    if (error.aws_code() != "IdempotentParameterMismatch") throw;
+  }
+  std::optional<std::string> found = find_news(aws, launch.tag());
+  if (found) aws.status().note(fmt::format("{} was started before, with other parameters", launch.machine));
+  return found;
 }
 
 InstanceFacts wait_for_instance(Aws& aws, const std::string& id) {

@@ -30,13 +30,13 @@ struct Launch {
   std::vector<std::string> groups;   ///< ids of security groups
   std::uint64_t volume_gib = 0;      ///< 0: as large as the image
   std::string seed_snapshot;         ///< empty: the seed is in user-data
-  std::string seed_id;               ///< the seed's instance-id: another seed is another start
+  std::string token;                 ///< the client token: asking twice starts one machine. Empty while nothing is to be started
   Secret user_data;                  ///< base64; empty with a seed volume
 
   [[nodiscard]] std::string tag() const { return deployment + "/" + machine; }
 };
 
-/// The parameters of RunInstances. The same launch has the same client token, so that asking twice starts one machine.
+/// The parameters of RunInstances.
 [[nodiscard]] Ec2Parameters launch_parameters(const Launch& launch);
 
 struct Subnet {
@@ -56,8 +56,9 @@ struct InstanceFacts {
 };
 /// The instance of that machine that is there, and neither terminated nor on the way to be.
 [[nodiscard]] std::optional<InstanceFacts> find_instance(Aws& aws, const std::string& tag);
-/// Returns its id. The machine is pending.
-[[nodiscard]] std::string start_instance(Aws& aws, const Launch& launch);
+/// Returns its id, or that of the machine started before with the same token. Nothing if the token is spent: it stays for a day that of a
+/// machine that was terminated, or that was asked for with other parameters and is not there.
+[[nodiscard]] std::optional<std::string> start_instance(Aws& aws, const Launch& launch);
 /// Asks until it is pending no more. Throws Error after ten minutes.
 [[nodiscard]] InstanceFacts wait_for_instance(Aws& aws, const std::string& id);
 

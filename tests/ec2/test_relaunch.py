@@ -1,4 +1,6 @@
 """imgbuild ami launch once more: after a cut, after a machine was terminated; no seed stays where it can be read."""
+import time
+
 import pytest
 from test_launch import SETTINGS, launch, prod
 
@@ -11,17 +13,15 @@ def no_seed_is_left(server):
 
 
 def cut(server, env, *arguments, **settings):
-    """A launch that ends by what 'settings' say. The settings are then those of before."""
-    server.set(**{**SETTINGS, **settings})
+    """A launch that ends by what 'settings' say."""
+    server.set(**SETTINGS, **settings)
     result = launch(server, env, *arguments)
     assert result.returncode == 6, result.stderr
-    server.set(**SETTINGS)
     return result
 
 
 @pytest.mark.parametrize("operation, after", [("DescribeInstances", 1), ("AssociateAddress", 0)])
 def test_a_launch_that_was_cut_is_ended_by_the_next(server, prod, operation, after):
-    server.set(**SETTINGS)
     cut(server, prod, "prod-s1", faults=[{"operation": operation, "fault": "denied", "after": after}])
     [instance] = server.state()["instances"]
     assert not no_seed_is_left(server)
@@ -29,4 +29,63 @@ def test_a_launch_that_was_cut_is_ended_by_the_next(server, prod, operation, aft
     result = launch(server, prod, "prod-s1")
     assert (result.returncode, result.stdout) == (0, f"prod-s1 {instance}\n"), result.stderr
     assert server.state()["instances"][instance]["state"] == "running" and server.state()["instances"][instance]["address"] == "eipalloc-1"
+    assert no_seed_is_left(server)
+
+
+def started(server):
+    """What RunInstances was asked for, by instance."""
+    return {name: instance["asked"] for name, instance in server.state()["instances"].items()}
+
+
+@pytest.mark.parametrize("way", ["volume", "user-data"])
+def test_a_machine_that_was_terminated_is_started_again(server, prod, way):
+    first = launch(server, prod, "prod-s1", "--seed", way)
+    assert first.returncode == 0, first.stderr
+    server.set(**SETTINGS, terminated=[first.stdout.split()[1]])
+    second = launch(server, prod, "prod-s1", "--seed", way)
+    assert second.returncode == 0, second.stderr
+    assert len(started(server)) == 2 and second.stdout.split()[1] in set(started(server)) - {first.stdout.split()[1]}
+    assert no_seed_is_left(server)
+
+
+@pytest.mark.parametrize("way", ["volume", "user-data"])
+def test_a_machine_that_ends_before_it_runs_takes_its_seed_with_it(server, prod, way):
+    result = cut(server, prod, "prod-s1", "--seed", way, instance_failure="Client.InternalError: Client error on launch")
+    [instance] = started(server)
+    assert result.stderr.splitlines()[-1] == f"imgbuild: prod-s1: AWS says that {instance} is terminated: Client.InternalError: Client error on launch"
+    assert no_seed_is_left(server)
+    server.set(**SETTINGS)
+    assert launch(server, prod, "prod-s1", "--seed", way).returncode == 0
+    assert len(started(server)) == 2 and no_seed_is_left(server)
+
+
+@pytest.mark.parametrize("way", ["volume", "user-data"])
+def test_a_machine_that_was_terminated_after_a_cut_is_started_again(server, prod, way):
+    """The token is in the journal, and no machine can be started with it any more."""
+    cut(server, prod, "prod-s1", "--seed", way, faults=[{"operation": "DescribeInstances", "fault": "denied", "after": 1}])
+    [first] = started(server)
+    server.set(**SETTINGS, terminated=[first])
+    result = launch(server, prod, "prod-s1", "--seed", way)
+    assert result.returncode == 0, result.stderr
+    assert server.state()["refusals"]["RunInstances IdempotentInstanceTerminated"] == 1
+    assert result.stdout.split()[1] != first and len(started(server)) == 2
+    assert no_seed_is_left(server)
+
+
+@pytest.mark.parametrize("way", ["volume", "user-data"])
+def test_a_machine_whose_start_nobody_heard_of_is_taken(server, prod, way):
+    """It is news, too, when the next run asks for a larger one."""
+    server.set(**SETTINGS, faults=[{"operation": "RunInstances", "fault": "cut_after"}])
+    process = server.start("ami", "launch", "--env", prod, "-o", prod.parent / "output", "--subnet", "subnet-1", "--seed", way, "prod-s1")
+    while not started(server):
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    server.set(**SETTINGS, instance_news_s=8)
+    result = launch(server, prod, "prod-s1", "--seed", way, "--type", "m6i.large")
+    assert result.returncode == 0, result.stderr
+    assert server.state()["refusals"]["RunInstances IdempotentParameterMismatch"] == 1
+    [(instance, asked)] = started(server).items()
+    assert result.stdout == f"prod-s1 {instance}\n" and asked["InstanceType"] == "t3.medium"
+    assert "prod-s1 was started before, with other parameters" in result.stderr
     assert no_seed_is_left(server)
