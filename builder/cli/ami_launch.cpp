@@ -7,7 +7,7 @@
 #include "cli/ami.h"
 #include "cli/deployment_options.h"
 #include "cli/find_machine.h"
-#include "publish/ami.h"
+#include "cli/launch_image.h"
 #include "publish/launch.h"
 #include "publish/snapshot_upload.h"
 #include "recipe/address.h"
@@ -85,18 +85,20 @@ class Starter {
   }
 
   fs::path seed_file(const Machine& machine) const {
-    const fs::path path = seed_path(output_root_or_default(project_, options_.output_root) / environment_.deployment, machine.name);
+    const fs::path path = seed_path(folder(), machine.name);
     if (fs::is_regular_file(path)) return path;
     throw Error(ExitCode::bad_input, "{}: there is no seed of '{}' yet", path.native(), machine.name)
         .set_hint(fmt::format("imgbuild seed --env {}", environment_.file.native()));
   }
 
-  std::string newest_ami(Aws& aws, const std::string& role) const {
-    if (!options_.ami.empty()) return get_ami(aws, options_.ami).id;
-    const std::vector<Ami> amis = list_amis(aws, kServesTag + role, "true");
-    if (!amis.empty()) return amis.back().id;
-    throw Error(ExitCode::bad_input, "{}: there is no image of role '{}'", aws.region(), role)
-        .set_hint(fmt::format("imgbuild ami upload {} --env {} --region {}", role, environment_.file.native(), aws.region()));
+  fs::path folder() const { return output_root_or_default(project_, options_.output_root) / environment_.deployment; }
+
+  /// Asked for once a role.
+  const Ami& image(Aws& aws, const std::string& role) {
+    const auto found = images_.find(role);
+    if (found != images_.end()) return found->second;
+    const WantedImage wanted = {.role = role, .manifest = manifest_path(folder(), role), .environment = environment_.file};
+    return images_.emplace(role, options_.ami.empty() ? choose_image(aws, wanted) : require_image(aws, options_.ami)).first->second;
   }
 
   std::vector<std::string> groups(Aws& aws, const Subnet& subnet, const Machine& machine) const {
@@ -123,7 +125,7 @@ class Starter {
         .set_hint("aws ec2 describe-addresses shows them");
   }
 
-  Launch prepare(Aws& aws, const Subnet& subnet, const Machine& machine) const {
+  Launch prepare(Aws& aws, const Subnet& subnet, const Machine& machine) {
     const std::optional<Cidr> network = parse_cidr(subnet.cidr);
     const std::optional<IpAddress> address = parse_ip(machine.private_ip);
     if (!network || !address || !contains(*network, *address)) {
@@ -131,11 +133,13 @@ class Starter {
                   machine.private_ip, options_.subnet, subnet.cidr);
     }
     const SeedFiles seed = read_seed(seed_file(machine));
-    Launch launch = {.deployment = environment_.deployment, .machine = machine.name, .role = machine.role, .ami = newest_ami(aws, machine.role),
+    Launch launch = {.deployment = environment_.deployment, .machine = machine.name, .role = machine.role, .ami = {},
                      .type = options_.type.empty() ? instance_type_for(machine.memory.value_or(kDefaultMemory), machine.cpus.value_or(1)) : options_.type,
-                     .subnet = options_.subnet, .private_ip = machine.private_ip, .public_ip = machine.public_ip, .allocation = elastic_ip(aws, machine), .groups = groups(aws, subnet, machine),
+                     .subnet = options_.subnet, .private_ip = machine.private_ip, .public_ip = machine.public_ip,
+                     .allocation = elastic_ip(aws, machine), .groups = groups(aws, subnet, machine),
                      .volume_gib = machine.disk ? (machine.disk->bytes + (1ULL << 30) - 1) >> 30 : 0, .seed_snapshot = {}, .token = {}, .user_data = {}};
     if (options_.seed == SeedWay::user_data) launch.user_data = packed_user_data(machine, seed);
+    launch.ami = image(aws, machine.role).id;  // the last: it says which
     return launch;
   }
 
@@ -205,6 +209,7 @@ class Starter {
   Project project_;
   Environment environment_;
   std::vector<Machine> machines_;
+  std::map<std::string, Ami> images_;
 };
 
 }  // namespace
@@ -216,7 +221,7 @@ void add_ami_launch(CLI::App& ami, Session& session) {
   add_deployment_options(*command, options->environment, options->output_root);
   command->add_option("--subnet", options->subnet, "Subnet of the internal network")->required();
   command->add_option("--security-group", options->groups, "Id of a security group, may be repeated (default: the one named DEPLOYMENT-MACHINE)")->allow_extra_args(false);
-  command->add_option("--ami", options->ami, "Image (default: the newest of the machine's role)");
+  command->add_option("--ami", options->ami, "Image (default: the newest of the role; one of the plan in the output folder first)");
   command->add_option("--type", options->type, "Instance type (default: by the machine's memory and cpus)");
   command->add_option("--kms-key", options->kms_key, "ARN of the key for the seed's volume (default: the account's key for EBS)");
   command->add_option("--seed", options->seed, "volume: a small encrypted volume; user-data: at most 16 KiB, and readable for whoever may describe the machine")

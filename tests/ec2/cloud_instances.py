@@ -21,7 +21,11 @@ class Instances(Ec2):
     def _given(self, setting, key):
         return {item[key]: item for item in self.settings.get(setting, [])}
 
-    # --- where instances are ---
+    # --- of what and where instances are ---
+
+    def _image_out(self, image):
+        out = super()._image_out(image)
+        return {**out, "State": self.settings.get("image_states", {}).get(out["ImageId"], out["State"])}
 
     def DescribeSubnets(self, region, p):
         self._dry(p)
