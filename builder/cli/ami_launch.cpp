@@ -125,21 +125,41 @@ class Starter {
         .set_hint("aws ec2 describe-addresses shows them");
   }
 
-  Launch prepare(Aws& aws, const Subnet& subnet, const Machine& machine) {
+  /// The machine's disk in GiB; 0: as large as the image. EC2 starts none on a volume that is smaller than the image.
+  std::uint64_t volume_gib(Aws& aws, const Machine& machine, const Ami& ami) const {
+    if (!machine.disk) return 0;
+    const std::uint64_t wanted = (machine.disk->bytes + (1ULL << 30) - 1) >> 30;
+    for (const std::string& id : ami.snapshots) {
+      const std::optional<SnapshotFacts> snapshot = find_snapshot(aws, id);
+      if (!snapshot || snapshot->volume_gib <= wanted) continue;
+      throw Error(ExitCode::bad_input, "{}: machine '{}' has a disk of {}, and the image {} has {} GiB", environment_.file.native(), machine.name,
+                  format_byte_size(*machine.disk), ami.id, snapshot->volume_gib)
+          .set_hint(fmt::format("raise the machine's 'disk:' to {} GiB or more", snapshot->volume_gib));
+    }
+    return wanted;
+  }
+
+  void require_in_subnet(const Subnet& subnet, const Machine& machine) const {
     const std::optional<Cidr> network = parse_cidr(subnet.cidr);
     const std::optional<IpAddress> address = parse_ip(machine.private_ip);
     if (!network || !address || !contains(*network, *address)) {
       throw Error(ExitCode::bad_input, "{}: machine '{}' has the address {}, which is not in subnet {} ({})", environment_.file.native(), machine.name,
                   machine.private_ip, options_.subnet, subnet.cidr);
     }
+  }
+
+  Launch prepare(Aws& aws, const Subnet& subnet, const Machine& machine) {
+    require_in_subnet(subnet, machine);
     const SeedFiles seed = read_seed(seed_file(machine));
     Launch launch = {.deployment = environment_.deployment, .machine = machine.name, .role = machine.role, .ami = {},
                      .type = options_.type.empty() ? instance_type_for(machine.memory.value_or(kDefaultMemory), machine.cpus.value_or(1)) : options_.type,
                      .subnet = options_.subnet, .private_ip = machine.private_ip, .public_ip = machine.public_ip,
                      .allocation = elastic_ip(aws, machine), .groups = groups(aws, subnet, machine),
-                     .volume_gib = machine.disk ? (machine.disk->bytes + (1ULL << 30) - 1) >> 30 : 0, .seed_snapshot = {}, .token = {}, .user_data = {}};
+                     .volume_gib = 0, .seed_snapshot = {}, .token = {}, .user_data = {}};
     if (options_.seed == SeedWay::user_data) launch.user_data = packed_user_data(machine, seed);
-    launch.ami = image(aws, machine.role).id;  // the last: it says which
+    const Ami& ami = image(aws, machine.role);  // the last: it says which
+    launch.ami = ami.id;
+    launch.volume_gib = volume_gib(aws, machine, ami);
     return launch;
   }
 

@@ -1,6 +1,7 @@
 #include "publish/ec2.h"
 
 #include <algorithm>
+#include <charconv>
 #include <thread>
 
 #include "util/interrupt.h"
@@ -26,11 +27,19 @@ AwsCall::Fresh freshness(const std::string& action) {
   return action == "RegisterImage" || action == "CreateTags" ? AwsCall::Fresh::yes : AwsCall::Fresh::no;
 }
 
+/// 0 for what is none.
+std::uint64_t number_of(const std::string& text) {
+  std::uint64_t number = 0;
+  (void)std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
 std::vector<SnapshotFacts> snapshots_of(Aws& aws, const Ec2Parameters& parameters) {
   std::vector<SnapshotFacts> found;
   const XmlNode answer = ec2_call(aws, "DescribeSnapshots", parameters);
   for (const XmlNode* item : answer.items("snapshotSet")) {
-    found.push_back({.id = item->text_of("snapshotId"), .state = item->text_of("status"), .progress = item->text_of("progress"), .tags = read_tags(*item)});
+    found.push_back({.id = item->text_of("snapshotId"), .state = item->text_of("status"), .progress = item->text_of("progress"),
+                     .volume_gib = number_of(item->text_of("volumeSize")), .tags = read_tags(*item)});
   }
   return found;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -33,6 +34,7 @@ struct SnapshotFacts {
   std::string id;
   std::string state;  ///< pending, completed, error
   std::string progress;
+  std::uint64_t volume_gib = 0;
   Tags tags;
 };
 /// Those that are ours and have the filter's tag; with 'ids' exactly these.

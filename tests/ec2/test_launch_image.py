@@ -67,3 +67,18 @@ def test_an_image_that_is_not_available_is_named(server, prod, asked, said):
     result = launch(server, prod, "prod-s1", *[argument.format(image=image) for argument in asked])
     assert (result.returncode, result.stdout) == (3, "")
     assert result.stderr == f"imgbuild: {said.format(image=image)}\nhint: imgbuild ami list shows when it is\n"
+
+
+def test_a_disk_that_is_smaller_than_the_image_is_named(server, prod, tmp_path):
+    prod.write_text(prod.read_text().replace("disk: 30 GiB", "disk: 10752 MiB"))  # 11 GiB is what EC2 would be asked for
+    (tmp_path / "large").mkdir()
+    [image] = upload(server, make_disk(tmp_path / "large/web-master.raw", 5, gib=12))
+    result = launch(server, prod, "prod-s1")
+    assert (result.returncode, result.stdout) == (3, "")
+    assert result.stderr.splitlines()[-2:] == [f"imgbuild: {prod}: machine 'prod-s1' has a disk of 10.5 GiB, and the image {image['ami']} has 12 GiB",
+                                               "hint: raise the machine's 'disk:' to 12 GiB or more"]
+    assert server.state()["instances"] == {}
+    small = server.state()["images"].keys() - {image["ami"]}
+    assert launch(server, prod, "prod-s1", "--ami", small.pop()).returncode == 0
+    [instance] = server.state()["instances"].values()
+    assert instance["asked"]["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] == 11
