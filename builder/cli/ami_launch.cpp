@@ -74,6 +74,7 @@ class Starter {
     const Subnet subnet = get_subnet(aws, options_.subnet);
     std::vector<Launch> launches;  // what can be wrong is found before the first is started
     for (const Machine& machine : machines_) launches.push_back(prepare(aws, subnet, machine));
+    if (options_.dry == LaunchOptions::Dry::no) check_permission(aws, launches);
     for (Launch& launch : launches) start(aws, launch);
   }
 
@@ -161,6 +162,15 @@ class Starter {
     launch.ami = ami.id;
     launch.volume_gib = volume_gib(aws, machine, ami);
     return launch;
+  }
+
+  /// Of each machine by itself: what is allowed may depend on its type, subnet, groups and tags.
+  void check_permission(Aws& aws, const std::vector<Launch>& launches) const {
+    for (const Launch& launch : launches) {
+      if (find_instance(aws, launch.tag()) || ec2_dry_run(aws, "RunInstances", launch_parameters(launch)) == Allowed::yes) continue;
+      throw Error(ExitCode::network, "{}: these credentials may not do ec2:RunInstances for '{}'", aws.region(), launch.machine)
+          .set_hint("imgbuild ami policy --launch prints what they must be allowed to do");
+    }
   }
 
   void print_calls(const Launch& launch) {

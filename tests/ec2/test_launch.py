@@ -80,7 +80,8 @@ def test_the_seed_volume_is_the_seed(server, prod, tmp_path):
 def test_a_machine_is_started_once(server, prod):
     first, second = launch(server, prod, "prod-s1"), launch(server, prod, "prod-s1")
     assert first.stdout == second.stdout and "prod-s1 is there already" in second.stderr
-    assert server.state()["counts"]["RunInstances"] == 1
+    asked = [call[1].get("DryRun", False) for call in server.state()["calls"] if call[0] == "RunInstances"]
+    assert asked == [True, False]
 
 
 def test_a_machine_may_be_news(server, prod):
@@ -150,6 +151,34 @@ def test_what_can_not_start_is_said_before_anything_is_made(server, prod, change
     assert result.stderr == "imgbuild: " + said.format(env=prod)
     state = server.state()
     assert state["counts"]["StartSnapshot"] == 1 and state["instances"] == {}  # that of the image
+
+
+def test_without_permission_nothing_is_made(server, prod):
+    server.set(**SETTINGS, faults=[{"operation": "RunInstances", "fault": "denied"}])
+    before = server.state()
+    result = launch(server, prod, "prod-s1")
+    assert (result.returncode, result.stdout) == (6, "")
+    assert result.stderr.splitlines()[-2:] == [f"imgbuild: {REGION}: these credentials may not do ec2:RunInstances for 'prod-s1'",
+                                               "hint: imgbuild ami policy --launch prints what they must be allowed to do"]
+    after = server.state()
+    assert after["snapshots"] == before["snapshots"] and after["counts"]["StartSnapshot"] == 1 and after["counts"]["RunInstances"] == 1
+
+
+def test_the_first_of_several_stays_when_the_second_fails(server, prod, tmp_path):
+    for role in ("web-slave", "authority"):
+        server.ok("ami", "upload", tmp_path / "web-master.raw", "--name", role)
+    server.set(**SETTINGS, faults=[{"operation": "RunInstances", "fault": "denied", "after": 4}])  # asked dry for three, and the first started
+    failed = launch(server, prod)
+    [first] = server.state()["instances"]
+    assert (failed.returncode, failed.stdout) == (6, f"prod-s1 {first}\n")
+    server.set(**SETTINGS)
+    again = launch(server, prod)
+    assert again.returncode == 0, again.stderr
+    state = server.state()
+    machines = {name: instance["tags"]["Name"] for name, instance in state["instances"].items()}
+    assert again.stdout == "".join(f"{machine} {name}\n" for name, machine in machines.items())
+    assert list(machines.items())[0] == (first, "prod-s1") and list(machines.values())[1:] == ["prod-s2", "prod-a1"]
+    assert len(state["snapshots"]) == 3  # those of the images
 
 
 def test_a_seed_that_is_not_there_is_named(server, prod, tmp_path):

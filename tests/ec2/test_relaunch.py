@@ -20,7 +20,7 @@ def cut(server, env, *arguments, **settings):
     return result
 
 
-@pytest.mark.parametrize("operation, after", [("DescribeInstances", 1), ("AssociateAddress", 0)])
+@pytest.mark.parametrize("operation, after", [("DescribeInstances", 2), ("AssociateAddress", 0)])
 def test_a_launch_that_was_cut_is_ended_by_the_next(server, prod, operation, after):
     cut(server, prod, "prod-s1", faults=[{"operation": operation, "fault": "denied", "after": after}])
     [instance] = server.state()["instances"]
@@ -62,7 +62,7 @@ def test_a_machine_that_ends_before_it_runs_takes_its_seed_with_it(server, prod,
 @pytest.mark.parametrize("way", ["volume", "user-data"])
 def test_a_machine_that_was_terminated_after_a_cut_is_started_again(server, prod, way):
     """The token is in the journal, and no machine can be started with it any more."""
-    cut(server, prod, "prod-s1", "--seed", way, faults=[{"operation": "DescribeInstances", "fault": "denied", "after": 1}])
+    cut(server, prod, "prod-s1", "--seed", way, faults=[{"operation": "DescribeInstances", "fault": "denied", "after": 2}])
     [first] = started(server)
     server.set(**SETTINGS, terminated=[first])
     result = launch(server, prod, "prod-s1", "--seed", way)
@@ -75,7 +75,7 @@ def test_a_machine_that_was_terminated_after_a_cut_is_started_again(server, prod
 @pytest.mark.parametrize("way", ["volume", "user-data"])
 def test_a_machine_whose_start_nobody_heard_of_is_taken(server, prod, way):
     """It is news, too, when the next run asks for a larger one."""
-    server.set(**SETTINGS, faults=[{"operation": "RunInstances", "fault": "cut_after"}])
+    server.set(**SETTINGS, faults=[{"operation": "RunInstances", "fault": "cut_after", "after": 1}])
     process = server.start("ami", "launch", "--env", prod, "-o", prod.parent / "output", "--subnet", "subnet-1", "--seed", way, "prod-s1")
     while not started(server):
         time.sleep(0.02)
