@@ -223,7 +223,12 @@ class Starter {
       journal.begin({.token = new_token()});
     }
     launch.token = journal.record()->token;
-    return start_instance(aws, launch);
+    try {
+      return start_instance(aws, launch);
+    } catch (const AwsError&) {  // it was not started, so that nobody needs its seed
+      if (options_.seed == SeedWay::volume) (void)discard_upload(aws, journal);
+      throw;
+    }
   }
 
   std::string upload_seed(Aws& aws, const PublishState& state, UploadJournal& journal, const Launch& launch) {
