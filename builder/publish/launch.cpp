@@ -141,13 +141,13 @@ InstanceFacts wait_for_instance(Aws& aws, const std::string& id) {
   aws.status().begin("waiting for " + id);
   const auto deadline = std::chrono::steady_clock::now() + kMostWait;
   for (Poll poll;; poll.wait()) {
-    std::optional<InstanceFacts> facts = get_instance(aws, id);
-    if (facts && facts->state != "pending") {
-      aws.status().end(facts->state);
-      return *std::move(facts);
+    const InstanceFacts facts = get_instance(aws, id).value_or(InstanceFacts{.id = id, .state = "pending", .reason = {}});
+    if (facts.state != "pending" && facts.state != "stopping") {
+      aws.status().end(facts.state);
+      return facts;
     }
     if (std::chrono::steady_clock::now() > deadline) {
-      throw Error(ExitCode::network, "{}: does not run after ten minutes", id).set_hint("run the same command again to go on waiting");
+      throw Error(ExitCode::network, "{}: is still {} after ten minutes", id, facts.state).set_hint("run the same command again to go on waiting");
     }
   }
 }

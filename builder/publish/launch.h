@@ -59,12 +59,12 @@ struct InstanceFacts {
 /// Returns its id, or that of the machine started before with the same token. Nothing if the token is spent: it stays for a day that of a
 /// machine that was terminated, or that was asked for with other parameters and is not there.
 [[nodiscard]] std::optional<std::string> start_instance(Aws& aws, const Launch& launch);
-/// Asks until it is pending no more. Throws Error after ten minutes.
+/// Asks until it neither starts nor stops. Throws Error after ten minutes.
 [[nodiscard]] InstanceFacts wait_for_instance(Aws& aws, const std::string& id);
 
 /// The allocation id of an Elastic IP; nothing if the account has no such one.
 [[nodiscard]] std::optional<std::string> find_allocation(Aws& aws, const std::string& public_ip);
-/// To an instance that is pending no more. Twice does what once does.
+/// To an instance that runs or is stopped. Twice does what once does.
 void associate_address(Aws& aws, const std::string& instance, const std::string& allocation);
 
 /// The smallest instance type of a general family with so much memory and so many processors. Throws Error (bad input) above 256 GiB.

@@ -8,7 +8,7 @@ from cloud import new_id, tag_list, tags_of
 from cloud_ec2 import Ec2, matches
 from refused import Refused
 
-CODES = {"pending": 0, "running": 16, "terminated": 48}
+CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 
 
 def require(ids, known, code, message):
@@ -46,7 +46,7 @@ class Instances(Ec2):
         require([p["AllocationId"]], self._given("addresses", "AllocationId"), "InvalidAllocationID.NotFound", "The allocation ID '{}' does not exist")
         require([p["InstanceId"]], self.instances, "InvalidInstanceID.NotFound", "The instance ID '{}' does not exist")
         instance = self.instances[p["InstanceId"]]
-        if self._state(instance) != "running":
+        if self._state(instance) not in ("running", "stopped"):
             raise Refused(400, "InvalidInstanceID", f"The {self._state(instance)} instance '{p['InstanceId']}' is not in a valid state for this operation.")
         for other in self.instances.values():
             if other.get("address") == p["AllocationId"]:
@@ -57,8 +57,8 @@ class Instances(Ec2):
     # --- their states ---
 
     def _state(self, instance):
-        if instance["InstanceId"] in self.settings.get("terminated", []):
-            instance["state"] = "terminated"
+        if said := self.settings.get("instance_states", {}).get(instance["InstanceId"]):
+            instance["state"] = said
         elif instance["state"] == "pending" and time.time() - instance["made"] >= self.settings.get("instance_s", 0.3):
             sources = [m["Ebs"]["SnapshotId"] for m in instance["asked"].get("BlockDeviceMappings", []) if "SnapshotId" in m["Ebs"]]
             if not all(source in self.snapshots for source in sources):

@@ -13,9 +13,9 @@ FOLDER/settings.json is read at start (and again on POST /_test/settings), an ob
     not_found_s   how long a fresh snapshot does not exist; complete_s, image_s, import_s: how long things take
     completed_twice   EBS's reason for refusing what comes after CompleteSnapshot
     subnets, groups, addresses   those of the account, as EC2 describes them
-    image_states  {image: state} where it is not what time makes it
+    image_states, instance_states   {id: state} where it is not what time makes it
     instance_s    how long an instance is pending; instance_news_s: for how long its id is unknown and filters do not find it
-    instance_failure   why instances that are started now end before they run; terminated: ids of instances that have been ended
+    instance_failure   why instances that are started now end before they run
     seed          of the random numbers
     credentials   {access key: [secret, token]}
 

@@ -41,7 +41,7 @@ def started(server):
 def test_a_machine_that_was_terminated_is_started_again(server, prod, way):
     first = launch(server, prod, "prod-s1", "--seed", way)
     assert first.returncode == 0, first.stderr
-    server.set(**SETTINGS, terminated=[first.stdout.split()[1]])
+    server.set(**SETTINGS, instance_states={first.stdout.split()[1]: "terminated"})
     second = launch(server, prod, "prod-s1", "--seed", way)
     assert second.returncode == 0, second.stderr
     assert len(started(server)) == 2 and second.stdout.split()[1] in set(started(server)) - {first.stdout.split()[1]}
@@ -64,7 +64,7 @@ def test_a_machine_that_was_terminated_after_a_cut_is_started_again(server, prod
     """The token is in the journal, and no machine can be started with it any more."""
     cut(server, prod, "prod-s1", "--seed", way, faults=[{"operation": "DescribeInstances", "fault": "denied", "after": 2}])
     [first] = started(server)
-    server.set(**SETTINGS, terminated=[first])
+    server.set(**SETTINGS, instance_states={first: "terminated"})
     result = launch(server, prod, "prod-s1", "--seed", way)
     assert result.returncode == 0, result.stderr
     assert server.state()["refusals"]["RunInstances IdempotentInstanceTerminated"] == 1
@@ -88,4 +88,15 @@ def test_a_machine_whose_start_nobody_heard_of_is_taken(server, prod, way):
     [(instance, asked)] = started(server).items()
     assert result.stdout == f"prod-s1 {instance}\n" and asked["InstanceType"] == "t3.medium"
     assert "prod-s1 was started before, with other parameters" in result.stderr
+    assert no_seed_is_left(server)
+
+
+def test_a_machine_that_is_stopped_stays_so_and_has_its_address(server, prod):
+    cut(server, prod, "prod-s1", faults=[{"operation": "AssociateAddress", "fault": "denied"}])
+    [instance] = started(server)
+    server.set(**SETTINGS, instance_states={instance: "stopped"})
+    result = launch(server, prod, "prod-s1")
+    assert (result.returncode, result.stdout) == (0, f"prod-s1 {instance}\n"), result.stderr
+    assert "prod-s1 is there already" in result.stderr and "prod-s1 is stopped" in result.stderr
+    assert server.state()["instances"][instance]["address"] == "eipalloc-1"
     assert no_seed_is_left(server)
