@@ -8,6 +8,7 @@
 
 #include "cli/session.h"
 #include "publish/aws.h"
+#include "publish/credentials.h"
 
 /// The parts of `imgbuild ami` and what they share.
 namespace imgbuild {

@@ -66,7 +66,7 @@ HttpRequest Aws::request_of(const AwsCall& call, const std::string& body) const 
   if (is_unsigned || call.service == "s3") plain.headers.emplace_back("x-amz-content-sha256", plain.payload_digest);
   const SigningScope scope = {.region = region_, .service = call.service, .time = std::time(nullptr) + clock_error_.count()};
   const std::string target = call.path + (call.query.empty() ? "" : "?" + call.query);
-  return {.method = call.method, .url = endpoint + target, .headers = sign(plain, scope, credentials_.get()), .body = {}};
+  return {.method = call.method, .url = endpoint + target, .headers = sign(plain, scope, credentials_.get(scope.time)), .body = {}};
 }
 
 bool Aws::is_idle() const {

@@ -1,8 +1,9 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <cstdint>
+#include <ctime>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -10,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "publish/credentials.h"
+#include "publish/credential_source.h"
 #include "publish/http.h"
 #include "publish/retry.h"
 #include "publish/send_window.h"

@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "publish/aws_profile.h"
@@ -13,37 +12,10 @@
 namespace imgbuild {
 namespace {
 
-constexpr std::time_t kRenewBefore_s = 300;
-
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
 }
-
-/// Asks again as its credentials end; those that never end are asked for once.
-class Renewing : public CredentialSource {
- public:
-  using Ask = std::function<AwsCredentials()>;
-  enum class Changes { no, yes };
-  Renewing(AwsCredentials first, Ask ask, Changes changes) : current_(std::move(first)), ask_(std::move(ask)), changes_(changes) {}
-
-  const AwsCredentials& get() override {
-    if (current_.expires && *current_.expires - std::time(nullptr) < kRenewBefore_s) (void)renew();
-    return current_;
-  }
-  bool renew() override {
-    if (changes_ == Changes::no) return false;
-    AwsCredentials fresh = ask_();
-    const bool is_new = fresh.access_key != current_.access_key || fresh.session_token.reveal() != current_.session_token.reveal();
-    current_ = std::move(fresh);
-    return is_new;
-  }
-
- private:
-  AwsCredentials current_;
-  Ask ask_;
-  Changes changes_;
-};
 
 std::optional<AwsCredentials> from_environment() {
   AwsCredentials found = {.access_key = variable("AWS_ACCESS_KEY_ID"), .secret_key = Secret(variable("AWS_SECRET_ACCESS_KEY")),
@@ -68,15 +40,6 @@ AwsCredentials ask_program(CommandRunner& runner, const std::vector<std::string>
   return read_process_credentials(run_checked(runner, command).out, words.front());
 }
 
-std::unique_ptr<CredentialSource> renewing(Renewing::Ask ask) {
-  AwsCredentials first = ask();
-  return std::make_unique<Renewing>(std::move(first), std::move(ask), Renewing::Changes::yes);
-}
-
-std::unique_ptr<CredentialSource> fixed(AwsCredentials credentials) {
-  return std::make_unique<Renewing>(std::move(credentials), nullptr, Renewing::Changes::no);
-}
-
 /// What only AWS's own program knows to read.
 bool needs_program(const AwsProfile& profile) {
   for (const char* key : {"sso_session", "sso_start_url", "role_arn", "web_identity_token_file", "login_session"}) {
@@ -87,11 +50,11 @@ bool needs_program(const AwsProfile& profile) {
 
 std::unique_ptr<CredentialSource> of_profile(const std::string& name, CommandRunner& runner) {
   const AwsProfile profile = read_profile(name);
-  if (std::optional<AwsCredentials> keys = from_profile(profile)) return fixed(std::move(*keys));
+  if (std::optional<AwsCredentials> keys = from_profile(profile)) return std::make_unique<FixedCredentials>(std::move(*keys));
   if (profile.contains("credential_process")) {
     const std::vector<std::string> words = split_words(profile.at("credential_process"));
     if (words.empty()) throw Error(ExitCode::bad_input, "profile '{}': credential_process is empty", name);
-    return renewing([words, &runner] { return ask_program(runner, words); });
+    return std::make_unique<RenewingCredentials>([words, &runner] { return ask_program(runner, words); });
   }
   if (!needs_program(profile)) return nullptr;
   if (!find_program("aws")) {
@@ -99,7 +62,7 @@ std::unique_ptr<CredentialSource> of_profile(const std::string& name, CommandRun
         .set_hint("apt-get install awscli, or set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN");
   }
   const std::vector<std::string> words = {"aws", "configure", "export-credentials", "--profile", name, "--format", "process"};
-  return renewing([words, &runner] { return ask_program(runner, words); });
+  return std::make_unique<RenewingCredentials>([words, &runner] { return ask_program(runner, words); });
 }
 
 std::time_t read_time(const std::string& text) {
@@ -133,13 +96,13 @@ AwsCredentials read_process_credentials(const std::string& text, const std::stri
 
 std::unique_ptr<CredentialSource> find_credentials(const std::string& profile, CommandRunner& runner) {
   if (profile.empty()) {
-    if (std::optional<AwsCredentials> found = from_environment()) return fixed(std::move(*found));
+    if (std::optional<AwsCredentials> found = from_environment()) return std::make_unique<FixedCredentials>(std::move(*found));
   }
   const std::string name = profile_name(profile);
   if (std::unique_ptr<CredentialSource> source = of_profile(name, runner)) return source;
   const bool is_named = !profile.empty() || !variable("AWS_PROFILE").empty();
   if (!is_named && variable("AWS_EC2_METADATA_DISABLED") != "true") {
-    if (has_instance_role()) return renewing([] { return instance_role_credentials(); });
+    if (has_instance_role()) return std::make_unique<RenewingCredentials>([] { return instance_role_credentials(); });
   }
   throw Error(ExitCode::bad_input, "there are no AWS credentials: neither AWS_ACCESS_KEY_ID, nor keys or a login in profile '{}'{}", name,
               is_named ? "" : ", nor a role of this instance")

@@ -4,20 +4,10 @@
 #include <optional>
 #include <string>
 
-#include "publish/signature.h"
+#include "publish/credential_source.h"
 #include "util/command.h"
 
 namespace imgbuild {
-
-/// Who gives credentials, again and again as they expire.
-class CredentialSource {
- public:
-  virtual ~CredentialSource() = default;
-  /// Those to sign with now; new ones are got when the old end within five minutes.
-  [[nodiscard]] virtual const AwsCredentials& get() = 0;
-  /// AWS says that they have expired: gets new ones. False if there are none to get.
-  [[nodiscard]] virtual bool renew() = 0;
-};
 
 /// The credentials of this host, found the way AWS's tools do, in this order; the first that is there is taken:
 ///
