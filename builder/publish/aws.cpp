@@ -101,12 +101,14 @@ void Aws::send(const std::shared_ptr<Attempt>& attempt) {
   if (attempt->sent++ == 0) attempt->first = now;
   attempt->last = now;
   ++attempt->flying;
+  const SignedWith signed_with = {.generation = credentials_.generation(), .clock_error = clock_error_};
   request.body = std::move(body);
   const std::uint64_t number = figures_.requests;
   flights_[number] = {.attempt = attempt, .sent = now};
-  engine_.start(std::move(request), [this, attempt, number](const HttpAnswer& answer) {
+  engine_.start(std::move(request), [this, attempt, number, signed_with](const HttpAnswer& answer) {
     flights_.erase(number);
     --attempt->flying;
+    attempt->signed_with = signed_with;
     if (answer.status == 0) ++figures_.silences;
     if (!attempt->is_done) take(*attempt, answer);
   });
@@ -127,7 +129,7 @@ void Aws::take(Attempt& attempt, const HttpAnswer& answer) {
   figures_.slowest = std::max(figures_.slowest, answer.took);
   const Clock::time_point now = Clock::now();
   if (answer.status != 0) window_.note_answer(attempt.call.operation, answer.took, now);
-  const Judgement judgement = judge(answer, clock_error(answer, std::time(nullptr) + clock_error_.count()));
+  const Judgement judgement = judge(answer, clock_error(answer, std::time(nullptr) + attempt.signed_with.clock_error.count()));
   if (judgement.verdict == Verdict::throttled && !flights_.empty()) window_.note_overload(now);  // one alone was not too many
   if (judgement.verdict == Verdict::transient && answer.status == 0) window_.note_silence(now);
   if (judgement.verdict != Verdict::done && answer.status == 0 && attempt.flying > 0) return;  // another one of it tells
@@ -165,13 +167,14 @@ void Aws::give_up(const Attempt& attempt, const Judgement& judgement) const {
       .set_hint("check the network and --region; run the same command again to go on where this ended");
 }
 
+/// Those that fly together fail together: the first gets what is new, the others are only sent again.
 void Aws::renew(Attempt& attempt, const HttpAnswer& answer, const Judgement& judgement) {
   if (++attempt.renewals > kMostRenewals) give_up(attempt, judgement);
   if (judgement.verdict == Verdict::skewed) {
     const std::chrono::seconds error = clock_error(answer, std::time(nullptr));
     if (error != clock_error_) status_.note(fmt::format("this host's clock is {} s off AWS's; signing with AWS's time", error.count()));
     clock_error_ = error;
-  } else if (!credentials_.renew()) {
+  } else if (credentials_.generation() == attempt.signed_with.generation && !credentials_.renew()) {
     throw Error(ExitCode::network, "{}: {}: {}", attempt.call.operation, judgement.code, judgement.message)
         .set_hint("the credentials have expired: log in again (aws sso login, or new AWS_… variables), then run the same command to go on where this ended");
   }

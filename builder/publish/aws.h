@@ -85,6 +85,10 @@ class Aws {
   static constexpr std::size_t kMostWaiting = 64;
   static constexpr std::size_t kMostLate = 16;  ///< each has half a megabyte in memory
   using Clock = std::chrono::steady_clock;
+  struct SignedWith {
+    std::uint64_t generation = 0;  ///< of the credentials
+    std::chrono::seconds clock_error{0};
+  };
   struct Attempt {
     AwsCall call;
     Done done;
@@ -94,6 +98,7 @@ class Aws {
     int mismatches = 0;
     int sent = 0;
     int flying = 0;  ///< requests on their way: 1, or more where it was late
+    SignedWith signed_with = {};  ///< of the request whose answer came last
     bool is_done = false;
     Clock::time_point first{};
     Clock::time_point last{};  ///< when it was sent first, and last
@@ -126,7 +131,7 @@ class Aws {
   std::list<Attempt> waiting_;
   std::map<std::uint64_t, Flight> flights_;  ///< the requests under way, by their number
   Clock::time_point gate_{};  ///< nothing is sent before: something new has not spread yet
-  std::chrono::seconds clock_error_{0};
+  std::chrono::seconds clock_error_{0};  ///< AWS's time minus ours
   std::mt19937_64 random_{std::random_device{}()};
 };
 

@@ -12,7 +12,8 @@ DENIED = "You are not authorized to perform this operation."
 
 
 class Faults:
-    """Rules, each {"operation", "fault"} and any of "rate" (0…1), "times", "after" (calls let through); server.py lists the faults."""
+    """Rules, each {"operation", "fault"} and any of "rate" (0…1), "times", "after" (calls let through), "key" (only requests signed with it),
+    "block" (only this one); server.py lists the faults."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -22,11 +23,13 @@ class Faults:
         with self.lock:
             self.rules, self.random, self.seen = rules, random.Random(seed), collections.Counter()
 
-    def pick(self, operation, is_body_read):
+    def pick(self, operation, is_body_read, key=None, block=None):
         """The fault of the first rule that strikes, or None. A stall is decided on before the body is read, all others after."""
         with self.lock:
             for number, rule in enumerate(self.rules):
                 if rule["operation"] not in (operation, "*") or (rule["fault"] == "stall") == is_body_read:
+                    continue
+                if rule.get("key", key) != key or rule.get("block", block) != block:
                     continue
                 self.seen[number, "calls"] += 1
                 if self.seen[number, "calls"] <= rule.get("after", 0) or self.seen[number, "done"] >= rule.get("times", 1 << 60):
@@ -49,6 +52,7 @@ REFUSALS = {
     ("expired", "s3"): (400, "ExpiredToken", "The provided token has expired.", {}),
     ("denied", "ebs"): (403, "AccessDeniedException", DENIED, {"Reason": "UNAUTHORIZED_ACCOUNT"}),
     ("denied", "ec2"): (403, "UnauthorizedOperation", DENIED, {}),
+    ("redirect", "s3"): (301, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint.", {}),
     ("denied", "s3"): (403, "AccessDenied", "Access Denied", {}),
 }
 

@@ -5,7 +5,7 @@ Every request is judged by oracle.py and carried out by cloud.py. Writes FOLDER/
 FOLDER/settings.json is read at start (and again on POST /_test/settings), an object with any of:
 
     faults        a list of rules (faults.py), with the faults
-                  throttle, error500, expired, denied: refused so
+                  throttle, error500, expired, denied, redirect (S3's bucket is elsewhere): refused so
                   hang (not done, no answer), hold (done, no answer), stall (stops reading in the middle of the body): and the
                   connection stays open; cut (not done), cut_after (done): closed without an answer
                   wrong_checksum; crash (this server's own)
@@ -97,11 +97,11 @@ class Server:
 
     def carry_out(self, call, now):
         keys = {key: tuple(secret) for key, secret in self.settings.get("credentials", KEYS).items()}
-        _, region, call.service = signatures.check(call.request, call.service, keys, now)
+        key, region, call.service = signatures.check(call.request, call.service, keys, now)
         call.operation, told = self.oracle.find_operation(call.request, call.service)
         parameters = self.oracle.read(call.request, call.service, call.operation, told)
         self.note(call, parameters)
-        call.fault = self.faults.pick(call.name, is_body_read=True)
+        call.fault = self.faults.pick(call.name, True, key, parameters.get("BlockIndex"))
         if call.fault:
             self.note_refusal(call.name, call.fault)
         refuse(call.fault, call.service)
