@@ -130,7 +130,8 @@ void Aws::take(Attempt& attempt, const HttpAnswer& answer) {
   const Clock::time_point now = Clock::now();
   if (answer.status != 0) window_.note_answer(attempt.call.operation, answer.took, now);
   const Judgement judgement = judge(answer, clock_error(answer, std::time(nullptr) + attempt.signed_with.clock_error.count()));
-  if (judgement.verdict == Verdict::throttled && !flights_.empty()) window_.note_overload(now);  // one alone was not too many
+  const bool is_overload = judgement.verdict == Verdict::throttled || judgement.reason == kWriteTimeout;
+  if (is_overload && !flights_.empty()) window_.note_overload(now);  // one alone was not too many
   if (judgement.verdict == Verdict::transient && answer.status == 0) window_.note_silence(now);
   if (judgement.verdict != Verdict::done && answer.status == 0 && attempt.flying > 0) return;  // another one of it tells
   if (judgement.verdict != Verdict::done) {

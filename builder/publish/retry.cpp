@@ -28,6 +28,8 @@ constexpr std::array<std::string_view, 6> kClock = {"RequestTimeTooSkewed",  "Re
                                                     "SignatureDoesNotMatch", "AuthFailure",    "RequestInTheFuture"};
 constexpr std::array<std::string_view, 5> kExpired = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired",
                                                       "InvalidClientTokenId.Expired"};
+/// Refusals with status 400 that say "not now".
+constexpr std::array<std::string_view, 3> kTransient = {kWriteTimeout, "CONFLICTING_BLOCK_UPDATE", "RequestTimeout"};
 constexpr std::array<std::string_view, 4> kMismatch = {"INVALID_BLOCK", "BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest"};
 constexpr std::chrono::seconds kMostClockError{240};  // AWS allows 300
 
@@ -49,9 +51,15 @@ Said read_json(const HttpAnswer& answer) {
   return said;
 }
 
+/// S3 sends white space while a long call goes on.
+std::string_view without_leading_blanks(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  return text;
+}
+
 Said read_xml(const HttpAnswer& answer) {
   try {
-    const XmlNode root = parse_xml(answer.body);
+    const XmlNode root = parse_xml(without_leading_blanks(answer.body));
     const XmlNode* error = root.name == "Error" ? &root : root.find("Errors/Error");
     if (error == nullptr) return {};
     return {.code = error->text_of("Code"), .reason = {}, .message = error->text_of("Message")};
@@ -61,8 +69,13 @@ Said read_xml(const HttpAnswer& answer) {
 }
 
 Said read_refusal(const HttpAnswer& answer) {
-  if (answer.body.starts_with('<')) return read_xml(answer);
+  if (without_leading_blanks(answer.body).starts_with('<')) return read_xml(answer);
   return read_json(answer);
+}
+
+bool is_not_now(const Said& said) {
+  if (is_in(kTransient, said.reason) || is_in(kTransient, said.code)) return true;
+  return said.code == "ValidationException" && said.message.find("Failed to read block data") != std::string::npos;  // cut on its way
 }
 
 Verdict verdict_of(const Said& said, long status, std::chrono::seconds clock_error) {
@@ -72,7 +85,7 @@ Verdict verdict_of(const Said& said, long status, std::chrono::seconds clock_err
   if (is_in(kExpired, said.code)) return Verdict::expired;
   if (is_in(kMismatch, said.reason) || is_in(kMismatch, said.code)) return Verdict::mismatch;
   if (is_in(kNotFound, said.reason) || is_in(kNotFound, said.code)) return Verdict::not_found;
-  return status / 100 == 5 ? Verdict::transient : Verdict::refused;
+  return status / 100 == 5 || is_not_now(said) ? Verdict::transient : Verdict::refused;
 }
 
 }  // namespace
@@ -81,7 +94,7 @@ Judgement judge(const HttpAnswer& answer, std::chrono::seconds clock_error) {
   if (answer.status == 0) return {.verdict = Verdict::transient, .code = {}, .reason = {}, .message = answer.failure};
   if (answer.status / 100 == 2) {
     // S3 may answer 200 and then say in the body that it failed.
-    if (!answer.body.starts_with("<?xml") || answer.body.find("<Error>") == std::string::npos) return {};
+    if (!without_leading_blanks(answer.body).starts_with('<') || answer.body.find("<Error>") == std::string::npos) return {};
   }
   const Said said = read_refusal(answer);
   Judgement judgement = {.verdict = verdict_of(said, answer.status, clock_error), .code = said.code, .reason = said.reason, .message = said.message};

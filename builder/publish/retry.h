@@ -3,6 +3,7 @@
 #include <chrono>
 #include <ctime>
 #include <string>
+#include <string_view>
 
 #include "publish/http.h"
 
@@ -12,7 +13,7 @@ namespace imgbuild {
 enum class Verdict {
   done,
   throttled,  ///< too fast: later, and fewer at once
-  transient,  ///< 5xx or no answer: later
+  transient,  ///< 5xx, no answer, or "not now": later
   not_found,  ///< of something that may just have been made
   skewed,     ///< our clock is wrong
   expired,    ///< our credentials are no longer good
@@ -26,6 +27,9 @@ struct Judgement {
   std::string reason;   ///< of EBS direct: "INVALID_SNAPSHOT_STATE"; may be empty
   std::string message;  ///< for people
 };
+
+/// The reason of EBS direct for a block that it could not take in time.
+inline constexpr std::string_view kWriteTimeout = "WRITE_REQUEST_TIMEOUT";
 
 /// Judges by status, code and reason: JSON errors of EBS direct (where throttling is status 400) and XML errors of EC2 and S3.
 /// 'clock_error' is how far our clock is from the server's 'date' header.

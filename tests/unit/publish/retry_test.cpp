@@ -15,6 +15,8 @@ HttpAnswer ec2_answer(long status, const std::string& code) {
   return {.status = status, .headers = {}, .body = "<Response><Errors><Error><Code>" + code + "</Code><Message>said</Message></Error></Errors></Response>", .failure = {}};
 }
 
+HttpAnswer s3_answer(long status, const std::string& body) { return {.status = status, .headers = {}, .body = body, .failure = {}}; }
+
 struct Case {
   const char* name;
   HttpAnswer answer;
@@ -36,12 +38,20 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"fresh_snapshot", json_answer(404, "ResourceNotFoundException", "SNAPSHOT_NOT_FOUND"), seconds(0), Verdict::not_found},
                     Case{"bad_block", json_answer(400, "ValidationException", "INVALID_BLOCK"), seconds(0), Verdict::mismatch},
                     Case{"other_validation", json_answer(400, "ValidationException", "INVALID_PARAMETER_VALUE"), seconds(0), Verdict::refused},
+                    Case{"write_timeout", json_answer(400, "ValidationException", "WRITE_REQUEST_TIMEOUT"), seconds(0), Verdict::transient},
+                    Case{"two_puts_of_a_block_at_once", json_answer(400, "ValidationException", "CONFLICTING_BLOCK_UPDATE"), seconds(0), Verdict::transient},
+                    Case{"s3_got_the_body_too_slowly", s3_answer(400, "<Error><Code>RequestTimeout</Code></Error>"), seconds(0), Verdict::transient},
+                    Case{"block_data_cut_on_its_way",
+                         {.status = 400, .headers = {{"x-amzn-errortype", "ValidationException"}}, .body = R"({"message":"Failed to read block data: end of stream"})"},
+                         seconds(0), Verdict::transient},
                     Case{"denied", json_answer(403, "AccessDeniedException", "UNAUTHORIZED_ACCOUNT"), seconds(0), Verdict::refused},
                     Case{"expired", json_answer(400, "ExpiredTokenException", ""), seconds(0), Verdict::expired},
                     Case{"wrong_clock", ec2_answer(400, "RequestExpired"), seconds(4000), Verdict::skewed},
                     Case{"expired_with_right_clock", ec2_answer(400, "RequestExpired"), seconds(2), Verdict::expired},
                     Case{"wrong_secret", ec2_answer(403, "SignatureDoesNotMatch"), seconds(2), Verdict::refused},
-                    Case{"s3_says_200_and_fails", {.status = 200, .headers = {}, .body = "<?xml version=\"1.0\"?><Error><Code>InternalError</Code></Error>"}, seconds(0), Verdict::transient}),
+                    Case{"s3_says_200_and_fails", s3_answer(200, "<?xml version=\"1.0\"?><Error><Code>InternalError</Code></Error>"), seconds(0), Verdict::transient},
+                    Case{"s3_says_200_and_blanks_and_fails", s3_answer(200, "\n  <?xml version=\"1.0\"?>\n  <Error><Code>InternalError</Code></Error>"), seconds(0),
+                         Verdict::transient}),
     [](const auto& instance) { return instance.param.name; });
 
 TEST(Judgement, HasAwsWords) {
