@@ -133,7 +133,7 @@ void Aws::take(Attempt& attempt, const HttpAnswer& answer) {
   const bool is_overload = judgement.verdict == Verdict::throttled || judgement.reason == kWriteTimeout;
   if (is_overload && !flights_.empty()) window_.note_overload(now);  // one alone was not too many
   if (judgement.verdict == Verdict::transient && answer.status == 0) window_.note_silence(now);
-  if (judgement.verdict != Verdict::done && answer.status == 0 && attempt.flying > 0) return;  // another one of it tells
+  if (judgement.verdict == Verdict::transient && attempt.flying > 0) return;  // another one of it tells
   if (judgement.verdict != Verdict::done) {
     Attempt again = attempt;
     attempt.is_done = true;  // what its doubles say is of no use any more
