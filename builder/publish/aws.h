@@ -34,6 +34,8 @@ struct AwsCall {
   enum class Fresh { no, yes } fresh = Fresh::no;
   /// Two of them at once do what one does: where the answer is late, another is sent beside it, and the first answer counts.
   enum class Twice { no, yes } twice = Twice::no;
+  /// An answer that comes so late, with silence or a few blanks before it, is none that was lost. Zero: as its kind usually takes.
+  std::chrono::milliseconds patience{0};
 };
 
 /// A refusal of AWS that is final. The code is AWS's: "UnauthorizedOperation".
