@@ -34,10 +34,14 @@ std::optional<AwsCredentials> from_profile(const AwsProfile& profile) {
                         .session_token = Secret(value("aws_session_token"))};
 }
 
+/// Its stdout is credentials, maybe also where it fails: it is never shown.
 AwsCredentials ask_program(CommandRunner& runner, const std::vector<std::string>& words) {
   const Command command = {.program = words.front(), .arguments = {words.begin() + 1, words.end()}, .timeout = std::chrono::minutes(2),
                            .output_limit = 64_KiB};
-  return read_process_credentials(run_checked(runner, command).out, words.front());
+  CommandResult result = runner.run(command);
+  if (result.succeeded()) return read_process_credentials(result.out, words.front());
+  result.out.clear();
+  throw command_error(command, result);
 }
 
 /// What only AWS's own program knows to read.

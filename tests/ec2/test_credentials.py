@@ -37,6 +37,13 @@ def test_from_a_process_and_anew_when_they_expire(server, tmp_path):
     assert (tmp_path / "asked").read_text().count("asked") == 2  # they were about to expire
 
 
+def test_what_a_process_that_fails_has_printed_is_not_shown(server, tmp_path):
+    (tmp_path / "answer").write_text(json.dumps({"Version": 1, **TEMPORARY}))
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = sh -c 'cat {tmp_path}/answer; exit 1'\n")
+    result = listing(server, AWS_CONFIG_FILE=tmp_path / "config", **NO_KEYS)
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", "imgbuild: sh ended with exit status 1\n")
+
+
 def test_from_awscli_where_only_it_knows(server, tmp_path):
     """A login that we don't read ourselves: SSO and roles go through `aws configure export-credentials`."""
     (tmp_path / "bin").mkdir()
@@ -59,10 +66,10 @@ def metadata():
 
         def do_PUT(self):
             ok = self.path == "/latest/api/token" and self.headers["X-aws-ec2-metadata-token-ttl-seconds"]
-            self.answer(200, "session") if ok else self.answer(400)
+            self.answer(200, "session-token-of-the-instance") if ok else self.answer(400)
 
         def do_GET(self):
-            if self.headers["X-aws-ec2-metadata-token"] != "session":
+            if self.headers["X-aws-ec2-metadata-token"] != "session-token-of-the-instance":
                 return self.answer(401)
             folder = "/latest/meta-data/iam/security-credentials/"
             texts = {folder: "ops-role", folder + "ops-role": json.dumps({"Code": "Success", "AccessKeyId": TEMPORARY["AccessKeyId"], "SecretAccessKey":
@@ -105,11 +112,23 @@ def test_plain_http_is_for_this_machine_only(server):
     assert (result.returncode, result.stderr) == (3, "imgbuild: http://aws.example.net/: is neither an https address nor one of this machine\n")
 
 
-def test_secrets_are_in_no_argument_and_no_output(server, disk):
+def ways_to_get_them(tmp_path, metadata):
+    """For each way the environment that leads there."""
+    (tmp_path / "answer").write_text(json.dumps({"Version": 1, **TEMPORARY}))
+    (tmp_path / "process").write_text(f"[default]\ncredential_process = cat {tmp_path}/answer\n")
+    return {"keys": {}, "token": dict(zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), TEMPORARY.values())),
+            "process": {**NO_KEYS, "AWS_CONFIG_FILE": tmp_path / "process"},
+            "role": {**NO_KEYS, "AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata}}
+
+
+@pytest.mark.parametrize("way", ["keys", "token", "process", "role"])
+def test_secrets_are_in_no_argument_and_no_output(server, disk, tmp_path, metadata, way):
     """The whole life of an upload under strace's eyes: what is executed, and what is written to the terminal."""
     trace = server.folder / "trace"
-    result = server.ok("--progress", "plain", "ami", "upload", disk, prefix=["strace", "-f", "-qq", "-e", "trace=execve", "-s", "100000", "-o", trace])
-    for text in (trace.read_text(), result.stdout, result.stderr):
-        assert "secret/of+the/tests" not in text
-    for file in server.state_folder.glob("**/*"):
-        assert not file.is_file() or b"secret/of+the/tests" not in file.read_bytes()
+    result = server.ok("--progress", "plain", "ami", "upload", disk, **ways_to_get_them(tmp_path, metadata)[way],
+                       prefix=["strace", "-f", "-qq", "-e", "trace=execve", "-s", "100000", "-o", trace])
+    texts = [trace.read_bytes(), result.stdout.encode(), result.stderr.encode()]
+    texts += [file.read_bytes() for file in server.state_folder.glob("**/*") if file.is_file()]
+    assert b"execve(" in texts[0]
+    for secret in (b"secret/of+the/tests", b"temporary/secret", b"token//of=tests", b"session-token-of-the-instance"):
+        assert not any(secret in text for text in texts)
