@@ -26,15 +26,18 @@ fs::path file_of(const char* variable, const char* name) {
   return home == nullptr ? fs::path() : fs::path(home) / ".aws" / name;
 }
 
-/// "[profile x]" in one file is "[x]" in the other; "[default]" is the same in both.
-std::string section_name(std::string inside) {
-  constexpr std::string_view kPrefix = "profile ";
-  inside = trimmed(inside);
-  return inside.starts_with(kPrefix) ? trimmed(std::string_view(inside).substr(kPrefix.size())) : inside;
+/// "[profile x]" in one file is "[x]" in the other; "[default]" is the same in both. A name with blanks is in quotes.
+std::string section_name(const std::string& inside) {
+  const std::vector<std::string> words = split_words(inside);
+  return words.size() == 2 && words[0] == "profile" ? words[1] : trimmed(inside);
 }
 
-void read_section(const fs::path& file, const std::string& wanted, AwsProfile& profile) {
-  if (file.empty() || !fs::exists(file)) return;
+enum class Found { no, yes };
+
+/// Adds the settings of a section, if it is there.
+Found read_section(const fs::path& file, const std::string& wanted, AwsProfile& profile) {
+  if (file.empty() || !fs::exists(file)) return Found::no;
+  Found found = Found::no;
   const std::string text = io::read_file(file, 1_MiB);
   std::string section;
   int number = 0;
@@ -47,6 +50,7 @@ void read_section(const fs::path& file, const std::string& wanted, AwsProfile& p
     if (line.empty() || line.front() == '#' || line.front() == ';') continue;
     if (line.front() == '[' && line.back() == ']') {
       section = section_name(line.substr(1, line.size() - 2));
+      if (section == wanted) found = Found::yes;
       continue;
     }
     if (raw.front() == ' ' || raw.front() == '\t') continue;  // settings in settings (s3 = …)
@@ -55,20 +59,33 @@ void read_section(const fs::path& file, const std::string& wanted, AwsProfile& p
     if (equals == std::string::npos) throw Error(ExitCode::bad_input, "{}:{}: is neither [section] nor name = value", file.native(), number);
     if (section == wanted) profile[trimmed(line.substr(0, equals))] = trimmed(line.substr(equals + 1));
   }
+  return found;
+}
+
+fs::path config_file() { return file_of("AWS_CONFIG_FILE", "config"); }
+fs::path credentials_file() { return file_of("AWS_SHARED_CREDENTIALS_FILE", "credentials"); }
+
+std::string named_profile(const std::string& given) {
+  const char* name = std::getenv("AWS_PROFILE");
+  return given.empty() && name != nullptr ? name : given;
 }
 
 }  // namespace
 
 std::string profile_name(const std::string& given) {
-  if (!given.empty()) return given;
-  const char* name = std::getenv("AWS_PROFILE");
-  return name == nullptr || *name == '\0' ? "default" : name;
+  const std::string named = named_profile(given);
+  return named.empty() ? "default" : named;
 }
 
-AwsProfile read_profile(const std::string& name) {
+AwsProfile read_profile(const std::string& given) {
+  const std::string name = profile_name(given);
   AwsProfile profile;
-  read_section(file_of("AWS_CONFIG_FILE", "config"), name, profile);
-  read_section(file_of("AWS_SHARED_CREDENTIALS_FILE", "credentials"), name, profile);
+  const Found in_config = read_section(config_file(), name, profile);
+  const Found in_credentials = read_section(credentials_file(), name, profile);
+  if (in_config == Found::no && in_credentials == Found::no && !named_profile(given).empty()) {
+    throw Error(ExitCode::bad_input, "profile '{}': is neither in {} nor in {}", name, config_file().native(), credentials_file().native())
+        .set_hint("--profile and AWS_PROFILE name a section of these files");
+  }
   return profile;
 }
 

@@ -1,8 +1,11 @@
 #include "publish/credentials.h"
 
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 
 #include "publish/aws_profile.h"
@@ -27,7 +30,7 @@ std::optional<AwsCredentials> from_environment() {
   return found;
 }
 
-std::optional<AwsCredentials> from_profile(const AwsProfile& profile) {
+std::optional<AwsCredentials> keys_of(const AwsProfile& profile) {
   const auto value = [&](const char* key) { return profile.contains(key) ? profile.at(key) : std::string(); };
   if (value("aws_access_key_id").empty() || value("aws_secret_access_key").empty()) return std::nullopt;
   return AwsCredentials{.access_key = value("aws_access_key_id"), .secret_key = Secret(value("aws_secret_access_key")),
@@ -44,29 +47,63 @@ AwsCredentials ask_program(CommandRunner& runner, const std::vector<std::string>
   throw command_error(command, result);
 }
 
-/// What only AWS's own program knows to read.
-bool needs_program(const AwsProfile& profile) {
-  for (const char* key : {"sso_session", "sso_start_url", "role_arn", "web_identity_token_file", "login_session"}) {
-    if (profile.contains(key)) return true;
-  }
-  return false;
+std::unique_ptr<CredentialSource> from_program(CommandRunner& runner, std::vector<std::string> words) {
+  return std::make_unique<RenewingCredentials>([words = std::move(words), &runner] { return ask_program(runner, words); });
 }
 
-std::unique_ptr<CredentialSource> of_profile(const std::string& name, CommandRunner& runner) {
-  const AwsProfile profile = read_profile(name);
-  if (std::optional<AwsCredentials> keys = from_profile(profile)) return std::make_unique<FixedCredentials>(std::move(*keys));
-  if (profile.contains("credential_process")) {
-    const std::vector<std::string> words = split_words(profile.at("credential_process"));
-    if (words.empty()) throw Error(ExitCode::bad_input, "profile '{}': credential_process is empty", name);
-    return std::make_unique<RenewingCredentials>([words, &runner] { return ask_program(runner, words); });
-  }
-  if (!needs_program(profile)) return nullptr;
+/// What only AWS's own program knows to get. 'needing' is what needs it; 'profile' may be empty.
+std::unique_ptr<CredentialSource> from_awscli(CommandRunner& runner, const std::string& needing, const std::string& profile) {
+  constexpr const char* kVersion = "AWS CLI 2.9 or later is needed (older ones have no 'aws configure export-credentials')";
   if (!find_program("aws")) {
-    throw Error(ExitCode::host_unfit, "profile '{}' needs the program 'aws' for its login, and it is not installed", name)
-        .set_hint("apt-get install awscli, or set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN");
+    throw Error(ExitCode::host_unfit, "{} needs the program 'aws' for its login, and it is not installed", needing)
+        .set_hint(std::string(kVersion) + "; or set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN");
   }
-  const std::vector<std::string> words = {"aws", "configure", "export-credentials", "--profile", name, "--format", "process"};
-  return std::make_unique<RenewingCredentials>([words, &runner] { return ask_program(runner, words); });
+  std::vector<std::string> words = {"aws", "configure", "export-credentials"};
+  if (!profile.empty()) words.insert(words.end(), {"--profile", profile});
+  words.insert(words.end(), {"--format", "process"});
+  return std::make_unique<RenewingCredentials>([words = std::move(words), needing, &runner] {
+    try {
+      return ask_program(runner, words);
+    } catch (Error& error) {
+      error.add_context("asking for the credentials of " + needing);
+      error.set_hint(std::string(kVersion) + "; if a login has ended, log in again: aws sso login");
+      throw;
+    }
+  });
+}
+
+bool has_any(const AwsProfile& profile, std::initializer_list<const char*> keys) {
+  return std::ranges::any_of(keys, [&](const char* key) { return profile.contains(key); });
+}
+
+/// Where a profile says several things, AWS's tools take them in this order.
+std::unique_ptr<CredentialSource> from_profile(const std::string& given, const AwsProfile& profile, CommandRunner& runner) {
+  const std::string name = profile_name(given);
+  const std::string needing = fmt::format("profile '{}'", name);
+  const bool is_assumed = profile.contains("role_arn") && !profile.contains("web_identity_token_file");
+  if (is_assumed) return from_awscli(runner, needing, name);
+  const bool has_identity = !variable("AWS_WEB_IDENTITY_TOKEN_FILE").empty() && !variable("AWS_ROLE_ARN").empty();
+  if (given.empty() && has_identity) return from_awscli(runner, "AWS_WEB_IDENTITY_TOKEN_FILE", "");
+  if (has_any(profile, {"web_identity_token_file", "sso_account_id", "sso_role_name"})) return from_awscli(runner, needing, name);
+  if (std::optional<AwsCredentials> keys = keys_of(profile)) return std::make_unique<FixedCredentials>(std::move(*keys));
+  if (profile.contains("login_session")) return from_awscli(runner, needing, name);
+  if (!profile.contains("credential_process")) return nullptr;
+  std::vector<std::string> words = split_words(profile.at("credential_process"));
+  if (words.empty()) throw Error(ExitCode::bad_input, "{}: credential_process is empty", needing);
+  return from_program(runner, std::move(words));
+}
+
+std::unique_ptr<CredentialSource> from_container(const std::string& given, CommandRunner& runner) {
+  for (const char* name : {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"}) {
+    if (!variable(name).empty()) return from_awscli(runner, name, given);
+  }
+  return nullptr;
+}
+
+bool is_metadata_disabled() {
+  std::string value = variable("AWS_EC2_METADATA_DISABLED");
+  std::ranges::transform(value, value.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return value == "true";
 }
 
 std::time_t read_time(const std::string& text) {
@@ -102,14 +139,11 @@ std::unique_ptr<CredentialSource> find_credentials(const std::string& profile, C
   if (profile.empty()) {
     if (std::optional<AwsCredentials> found = from_environment()) return std::make_unique<FixedCredentials>(std::move(*found));
   }
-  const std::string name = profile_name(profile);
-  if (std::unique_ptr<CredentialSource> source = of_profile(name, runner)) return source;
-  const bool is_named = !profile.empty() || !variable("AWS_PROFILE").empty();
-  if (!is_named && variable("AWS_EC2_METADATA_DISABLED") != "true") {
-    if (has_instance_role()) return std::make_unique<RenewingCredentials>([] { return instance_role_credentials(); });
-  }
-  throw Error(ExitCode::bad_input, "there are no AWS credentials: neither AWS_ACCESS_KEY_ID, nor keys or a login in profile '{}'{}", name,
-              is_named ? "" : ", nor a role of this instance")
+  if (std::unique_ptr<CredentialSource> source = from_profile(profile, read_profile(profile), runner)) return source;
+  if (std::unique_ptr<CredentialSource> source = from_container(profile, runner)) return source;
+  if (!is_metadata_disabled() && has_instance_role()) return std::make_unique<RenewingCredentials>([] { return instance_role_credentials(); });
+  throw Error(ExitCode::bad_input,
+              "there are no AWS credentials: neither AWS_ACCESS_KEY_ID, nor keys or a login in profile '{}', nor a role of this instance", profile_name(profile))
       .set_hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile of ~/.aws/config with --profile");
 }
 
@@ -117,7 +151,7 @@ std::optional<std::string> configured_region(const std::string& profile) {
   for (const char* name : {"AWS_REGION", "AWS_DEFAULT_REGION"}) {
     if (!variable(name).empty()) return variable(name);
   }
-  const AwsProfile settings = read_profile(profile_name(profile));
+  const AwsProfile settings = read_profile(profile);
   const auto found = settings.find("region");
   return found == settings.end() ? std::nullopt : std::optional(found->second);
 }

@@ -44,16 +44,6 @@ def test_what_a_process_that_fails_has_printed_is_not_shown(server, tmp_path):
     assert (result.returncode, result.stdout, result.stderr) == (1, "", "imgbuild: sh ended with exit status 1\n")
 
 
-def test_from_awscli_where_only_it_knows(server, tmp_path):
-    """A login that we don't read ourselves: SSO and roles go through `aws configure export-credentials`."""
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/aws").write_text('#!/bin/sh\n[ "$*" = "configure export-credentials --profile sso --format process" ] || exit 3\n'
-                                      f"echo '{json.dumps({'Version': 1, **TEMPORARY})}'\n")
-    (tmp_path / "bin/aws").chmod(0o755)
-    (tmp_path / "config").write_text("[profile sso]\nsso_session = x\nsso_account_id = 1\n")
-    assert listing(server, AWS_CONFIG_FILE=tmp_path / "config", AWS_PROFILE="sso", PATH=f"{tmp_path}/bin:/usr/bin:/bin:/usr/sbin", **NO_KEYS).returncode == 0
-
-
 @pytest.fixture
 def metadata():
     """An instance's metadata service that speaks IMDSv2 only."""
@@ -87,6 +77,14 @@ def metadata():
 
 def test_from_the_role_of_the_instance(server, metadata):
     assert listing(server, **NO_KEYS, AWS_EC2_METADATA_DISABLED="false", AWS_EC2_METADATA_SERVICE_ENDPOINT=metadata).returncode == 0
+
+
+def test_from_the_role_of_the_instance_where_the_profile_has_none(server, metadata, tmp_path):
+    (tmp_path / "config").write_text("[profile ops]\noutput = json\n")
+    service = {**NO_KEYS, "AWS_CONFIG_FILE": tmp_path / "config", "AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata}
+    for options in (["--profile", "ops"], []):
+        assert server.imgbuild("ami", "list", *options, **service, AWS_PROFILE="ops", AWS_EC2_METADATA_DISABLED="false").returncode == 0
+    assert listing(server, **service, AWS_EC2_METADATA_DISABLED="TRUE").returncode == 3
 
 
 def test_none_at_all(server):
