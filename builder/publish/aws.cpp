@@ -1,10 +1,9 @@
 #include "publish/aws.h"
 
 #include <algorithm>
-#include <cctype>
-#include <cstdlib>
 #include <memory>
 
+#include "publish/endpoint.h"
 #include "util/curl_handle.h"
 #include "util/digest.h"
 
@@ -21,22 +20,6 @@ constexpr milliseconds kFirstDelay{200};
 constexpr milliseconds kMostDelay{5'000};
 constexpr milliseconds kSpreadDelay{500};
 constexpr std::chrono::seconds kSpreadTime{132};  // until a fresh snapshot is known everywhere
-
-std::string from_environment(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  return value == nullptr ? "" : value;
-}
-
-/// Where a service is, without a slash at the end.
-std::string endpoint_of(const std::string& service, const std::string& region) {
-  std::string name = service;
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  std::string url = from_environment("AWS_ENDPOINT_URL_" + name);
-  if (url.empty()) url = from_environment("AWS_ENDPOINT_URL");
-  if (url.empty()) url = fmt::format("https://{}.{}.amazonaws.com{}", service, region, region.starts_with("cn-") ? ".cn" : "");
-  while (url.ends_with('/')) url.pop_back();
-  return url;
-}
 
 /// As libcurl sends it: without the scheme's own port.
 std::string host_of(const std::string& url) {

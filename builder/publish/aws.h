@@ -62,7 +62,7 @@ struct AwsFigures {
 };
 
 /// A region of AWS. Signs, sends and repeats calls: what may pass is tried again with growing, random delays and fewer at once.
-/// The one place that repeats. Endpoints are AWS's, or AWS_ENDPOINT_URL_EC2 (EBS, S3) or AWS_ENDPOINT_URL.
+/// The one place that repeats.
 class Aws {
  public:
   Aws(std::string region, CredentialSource& credentials, Status& status);
