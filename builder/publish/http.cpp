@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstring>
+#include <cstdlib>
+#include <filesystem>
 #include <new>
 
 #include "util/curl_handle.h"
@@ -31,6 +32,15 @@ std::string require_speakable(const std::string& text) {
   const Url url = parse_url(text, text);
   if (url.scheme == "https" || (url.scheme == "http" && is_here(url.host))) return url.host;
   throw Error(ExitCode::bad_input, "{}: is neither an https address nor one of this machine", text);
+}
+
+/// Empty: those of the system.
+std::string certificates_file() {
+  const char* path = std::getenv("AWS_CA_BUNDLE");
+  if (path == nullptr || *path == '\0') return "";
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) throw Error(ExitCode::bad_input, "AWS_CA_BUNDLE: '{}' is no file", path);
+  return path;
 }
 
 /// One request on its way.
@@ -89,6 +99,7 @@ class HttpEngine::Transfers {
     transfer->done = std::move(done);
     transfer->started = Clock::now();
     prepare(*transfer);
+    if (!certificates_.empty()) set(*transfer, CURLOPT_CAINFO, certificates_.c_str());
     if (without_proxy) set(*transfer, CURLOPT_PROXY, "");
     CURL* easy = transfer->easy.get();
     if (curl_multi_add_handle(multi_.get(), easy) != CURLM_OK) throw Error(ExitCode::host_unfit, "libcurl can't start a request");
@@ -188,6 +199,7 @@ class HttpEngine::Transfers {
     transfer->done(answer);
   }
 
+  std::string certificates_ = certificates_file();
   MultiHandle multi_;
   std::map<CURL*, std::unique_ptr<Transfer>> running_;
   std::vector<EasyHandle> spare_;
