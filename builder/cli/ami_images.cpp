@@ -3,6 +3,7 @@
 #include "cli/ami.h"
 #include "cli/table.h"
 #include "publish/ami.h"
+#include "publish/endpoint.h"
 #include "publish/policy.h"
 #include "publish/snapshot_upload.h"
 #include "util/error.h"
@@ -98,17 +99,26 @@ void collect(Session& session, const ImageOptions& options) {
   }
 }
 
+/// A policy can be printed where no region is known.
+std::string partition_at(const std::string& region) {
+  const std::string known = region.empty() ? configured_region("").value_or("") : region;
+  return known.empty() ? "aws" : partition_of(regions_of({.regions = {known}, .profile = {}}).front()).id;
+}
+
 void add_policy(CLI::App& ami, Session& session) {
   const auto request = std::make_shared<PolicyRequest>();
   const auto is_role = std::make_shared<bool>(false);
+  const auto region = std::make_shared<std::string>();
   CLI::App* command = ami.add_subcommand("policy", "The exact IAM policy that these commands need");
+  command->add_option("--region", *region, "Where it is for (default: AWS_REGION, or the profile's, or any but those of China and of governments)");
   command->add_option("--bucket", request->bucket, "For --method import, with this bucket");
   command->add_option("--kms-key", request->kms_key, "For images encrypted with this key");
   command->add_flag_callback("--launch", [request] { request->launch = PolicyRequest::Launch::yes; }, "For ami launch too");
   command->add_flag("--import-role", *is_role, "The policies of the role vmimport instead (with --bucket)");
-  command->callback([request, is_role, &session] {
+  command->callback([request, is_role, region, &session] {
     if (*is_role && request->bucket.empty()) throw Error(ExitCode::usage, "--import-role needs --bucket");
-    session.print(*is_role ? import_role_policies(request->bucket) : iam_policy(*request));
+    request->partition = partition_at(*region);
+    session.print(*is_role ? import_role_policies(*request) : iam_policy(*request));
   });
 }
 

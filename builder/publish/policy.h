@@ -6,8 +6,9 @@ namespace imgbuild {
 
 /// What the printed policy is for.
 struct PolicyRequest {
-  std::string bucket;    ///< empty: EBS direct only
-  std::string kms_key;   ///< ARN; empty: the account's default key, which needs no grant of its own
+  std::string partition = "aws";  ///< as in ARNs: "aws-cn"
+  std::string bucket;             ///< empty: EBS direct only
+  std::string kms_key;            ///< ARN; empty: the account's default key, which needs no grant of its own
   enum class Launch { no, yes } launch = Launch::no;  ///< ami launch too
 };
 
@@ -15,6 +16,6 @@ struct PolicyRequest {
 [[nodiscard]] std::string iam_policy(const PolicyRequest& request);
 
 /// The trust and access policies of the role by which EC2 reads the bucket (vmimport): {"trust": …, "access": …}.
-[[nodiscard]] std::string import_role_policies(const std::string& bucket);
+[[nodiscard]] std::string import_role_policies(const PolicyRequest& request);
 
 }  // namespace imgbuild
