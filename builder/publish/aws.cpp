@@ -77,7 +77,7 @@ void Aws::send(const std::shared_ptr<Attempt>& attempt) {
   std::string body = call.body ? call.body() : "";
   HttpRequest request = request_of(call, body);
   request.timeout = std::max(call.patience, window_.timeout(call.operation, body.size(), attempt->failures + 1));
-  request.patience = call.patience;
+  request.patience = std::max(call.patience, request.patience);
   ++figures_.requests;
   figures_.retries += attempt->sent > 0 ? 1 : 0;
   figures_.body_bytes += body.size();

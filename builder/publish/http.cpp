@@ -17,7 +17,6 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr long kConnectTimeout_ms = 3'000;
-constexpr std::chrono::seconds kStall{12};  // without one byte; ended the hangs that others had
 constexpr long kUploadBuffer = 512 << 10;  // a block in one piece
 constexpr long kMostConnections = 96;
 constexpr std::size_t kMostAnswer = 16 << 20;
@@ -156,7 +155,7 @@ class HttpEngine::Transfers {
     set(transfer, CURLOPT_HTTPHEADER, transfer.headers.get());
     set(transfer, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeout_ms);
     set(transfer, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    set(transfer, CURLOPT_LOW_SPEED_TIME, static_cast<long>(std::max(kStall, std::chrono::ceil<std::chrono::seconds>(request.patience)).count()));
+    set(transfer, CURLOPT_LOW_SPEED_TIME, static_cast<long>(std::chrono::ceil<std::chrono::seconds>(request.patience).count()));
     set(transfer, CURLOPT_TCP_KEEPALIVE, 1L);  // what is silent for minutes is forgotten by routers
     set(transfer, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
     set(transfer, CURLOPT_HEADERFUNCTION, &on_header);

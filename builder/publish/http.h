@@ -17,7 +17,7 @@ struct HttpRequest {
   std::vector<HttpHeader> headers;
   std::string body;
   std::chrono::milliseconds timeout{20'000};  ///< from the start of the request to the end of its answer
-  std::chrono::milliseconds patience{0};      ///< without one byte that long nothing is wrong; 12 s are allowed at least
+  std::chrono::milliseconds patience{12'000}; ///< after so long without one byte it is given up; ended the hangs that others had
 };
 
 struct HttpAnswer {
