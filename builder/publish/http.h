@@ -29,8 +29,8 @@ struct HttpAnswer {
 };
 
 /// Makes many requests at once in the caller's thread; connections are kept for later ones. Follows no redirect. Plain http is
-/// spoken with this machine (loopback) and 169.254.169.254 only, for requests may carry session tokens. The certificates of others are judged by those of the system, or of the
-/// file that AWS_CA_BUNDLE names.
+/// spoken with this machine (loopback) and 169.254.169.254 only, for requests may carry session tokens. The certificates of others
+/// are judged by those of the system, or of the file that AWS_CA_BUNDLE names.
 class HttpEngine {
  public:
   HttpEngine();  ///< throws Error (bad input) if AWS_CA_BUNDLE names no file
