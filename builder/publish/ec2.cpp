@@ -22,9 +22,10 @@ std::string form(const std::string& action, const Ec2Parameters& parameters) {
   return text;
 }
 
-/// Image and snapshot ids of answers moments old may be unknown elsewhere for a while.
-AwsCall::Fresh freshness(const std::string& action) {
-  return action == "RegisterImage" || action == "CreateTags" ? AwsCall::Fresh::yes : AwsCall::Fresh::no;
+/// Image and snapshot ids of answers moments old may be unknown elsewhere for a while. Those of a dry run are made up.
+AwsCall::Fresh freshness(const std::string& action, const Ec2Parameters& parameters) {
+  const bool is_dry = std::ranges::find(parameters, "DryRun", &Ec2Parameters::value_type::first) != parameters.end();
+  return !is_dry && (action == "RegisterImage" || action == "CreateTags") ? AwsCall::Fresh::yes : AwsCall::Fresh::no;
 }
 
 /// 0 for what is none.
@@ -36,10 +37,9 @@ std::uint64_t number_of(const std::string& text) {
 
 std::vector<SnapshotFacts> snapshots_of(Aws& aws, const Ec2Parameters& parameters) {
   std::vector<SnapshotFacts> found;
-  const XmlNode answer = ec2_call(aws, "DescribeSnapshots", parameters);
-  for (const XmlNode* item : answer.items("snapshotSet")) {
-    found.push_back({.id = item->text_of("snapshotId"), .state = item->text_of("status"), .progress = item->text_of("progress"),
-                     .volume_gib = number_of(item->text_of("volumeSize")), .tags = read_tags(*item)});
+  for (const XmlNode& item : ec2_list(aws, "DescribeSnapshots", parameters, "snapshotSet")) {
+    found.push_back({.id = item.text_of("snapshotId"), .state = item.text_of("status"), .progress = item.text_of("progress"),
+                     .volume_gib = number_of(item.text_of("volumeSize")), .tags = read_tags(item)});
   }
   return found;
 }
@@ -49,8 +49,20 @@ std::vector<SnapshotFacts> snapshots_of(Aws& aws, const Ec2Parameters& parameter
 XmlNode ec2_call(Aws& aws, const std::string& action, const Ec2Parameters& parameters) {
   const std::string body = form(action, parameters);
   const HttpAnswer answer = aws.call({.service = "ec2", .operation = action, .headers = {{"content-type", kFormType}},
-                                      .body = [&body] { return body; }, .fresh = freshness(action)});
+                                      .body = [&body] { return body; }, .fresh = freshness(action, parameters)});
   return parse_xml(answer.body);
+}
+
+std::vector<XmlNode> ec2_list(Aws& aws, const std::string& action, const Ec2Parameters& parameters, const std::string& set) {
+  std::vector<XmlNode> all;
+  for (std::string token;;) {
+    Ec2Parameters page = parameters;
+    if (!token.empty()) page.emplace_back("NextToken", token);
+    const XmlNode answer = ec2_call(aws, action, page);
+    for (const XmlNode* item : answer.items(set)) all.push_back(*item);
+    token = answer.text_of("nextToken");
+    if (token.empty()) return all;
+  }
 }
 
 Allowed ec2_dry_run(Aws& aws, const std::string& action, Ec2Parameters parameters) {
@@ -123,8 +135,9 @@ Deleted delete_snapshot(Aws& aws, const std::string& id) {
     (void)ec2_call(aws, "DeleteSnapshot", {{"SnapshotId", id}});
     return Deleted::yes;
   } catch (const AwsError& error) {
-    if (error.aws_code() != "InvalidSnapshot.NotFound" && error.aws_code() != "InvalidSnapshot.InUse") throw;
-    return Deleted::no;
+    if (error.aws_code() == "InvalidSnapshot.NotFound") return Deleted::absent;
+    if (error.aws_code() == "InvalidSnapshot.InUse") return Deleted::in_use;
+    throw;
   }
 }
 

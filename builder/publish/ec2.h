@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -19,6 +20,9 @@ using Tags = std::map<std::string, std::string>;
 /// A call of EC2; its answer's root element. Throws AwsError.
 XmlNode ec2_call(Aws& aws, const std::string& action, const Ec2Parameters& parameters);
 
+/// The items of 'set' in the answers, page after page.
+[[nodiscard]] std::vector<XmlNode> ec2_list(Aws& aws, const std::string& action, const Ec2Parameters& parameters, const std::string& set);
+
 /// The same with DryRun: whether it would be allowed. Other refusals than that of permission count as allowed: they come after it.
 enum class Allowed { no, yes };
 [[nodiscard]] Allowed ec2_dry_run(Aws& aws, const std::string& action, Ec2Parameters parameters);
@@ -28,6 +32,9 @@ void add_tags(Ec2Parameters& parameters, const std::string& prefix, const Tags& 
 /// "Filter.N.Name" and its one value.
 void add_filter(Ec2Parameters& parameters, int number, const std::string& name, const std::string& value);
 [[nodiscard]] Tags read_tags(const XmlNode& node);
+
+/// What is new may be unknown elsewhere for so long (EBS team's figure).
+inline constexpr std::chrono::seconds kSpreadTime{132};
 
 /// A snapshot as EC2 tells of it.
 struct SnapshotFacts {
@@ -43,8 +50,8 @@ struct SnapshotFacts {
 [[nodiscard]] std::optional<SnapshotFacts> find_snapshot(Aws& aws, const std::string& id);
 /// Asks until it is completed. Throws Error if it fails, or takes longer than an hour.
 void wait_for_snapshot(Aws& aws, const std::string& id);
-enum class Deleted { no, yes };
-/// Absent is fine; one that an image has stays.
+enum class Deleted { absent, in_use, yes };
+/// One that an image has stays.
 Deleted delete_snapshot(Aws& aws, const std::string& id);
 
 /// Waits between two questions about the state of something; throws Interrupted. Delays grow from 0.2 s to 5 s.

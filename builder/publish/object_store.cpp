@@ -17,6 +17,7 @@ namespace {
 constexpr std::uint64_t kLeastPart = 8 << 20;
 constexpr std::uint64_t kMostParts = 9'000;  // S3 takes 10 000
 constexpr std::size_t kMostAtOnce = 8;       // parts are in memory while they travel
+constexpr std::chrono::hours kMostImport{6};  // others polled for 100 minutes
 
 AwsCall object_call(const UploadRecord& record, const std::string& operation, const std::string& method, const std::string& query) {
   return {.service = "s3", .operation = operation, .method = method, .path = "/" + record.bucket + "/" + percent_encode(record.key, "/"), .query = query};
@@ -78,20 +79,63 @@ class PartSender {
   std::map<int, std::string> etags_;
 };
 
-void complete_upload(Aws& aws, const UploadRecord& record, const std::map<int, std::string>& etags) {
+/// Whether the object is there: its first byte is asked for.
+bool has_object(Aws& aws, const UploadRecord& record) {
+  AwsCall call = object_call(record, "GetObject", "GET", "");
+  call.headers = {{"range", "bytes=0-0"}};
+  try {
+    (void)aws.call(std::move(call));
+    return true;
+  } catch (const AwsError&) {
+    return false;
+  }
+}
+
+/// The version that the bucket gave the object; empty where it keeps none.
+std::string complete_upload(Aws& aws, const UploadRecord& record, const std::map<int, std::string>& etags) {
   std::string body = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
   for (const auto& [number, etag] : etags) body += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", number, xml_text(etag));
   body += "</CompleteMultipartUpload>";
   AwsCall call = object_call(record, "CompleteMultipartUpload", "POST", "uploadId=" + percent_encode(record.upload));
   call.headers = {{"content-type", "application/xml"}};
   call.body = [&body] { return body; };
-  (void)aws.call(std::move(call));
+  try {
+    const HttpAnswer answer = aws.call(std::move(call));
+    const auto version = answer.headers.find("x-amz-version-id");
+    return version == answer.headers.end() ? "" : version->second;
+  } catch (const AwsError& error) {
+    // The answer to an attempt before was lost, and that one had been carried out.
+    if (error.aws_code() != "NoSuchUpload" || !has_object(aws, record)) throw;
+    return {};
+  }
+}
+
+/// Multipart uploads of the record's key: also those whose id we never heard.
+void abort_uploads(Aws& aws, const UploadRecord& record) {
+  const AwsCall list = {.service = "s3", .operation = "ListMultipartUploads", .method = "GET", .path = "/" + record.bucket,
+                        .query = "prefix=" + percent_encode(record.key) + "&uploads="};
+  const XmlNode answer = parse_xml(aws.call(list).body);
+  for (const XmlNode& upload : answer.children) {
+    if (upload.name != "Upload") continue;
+    try {
+      (void)aws.call(object_call(record, "AbortMultipartUpload", "DELETE", "uploadId=" + percent_encode(upload.text_of("UploadId"))));
+    } catch (const AwsError& error) {
+      if (error.aws_code() != "NoSuchUpload") throw;
+    }
+  }
 }
 
 void upload_object(Aws& aws, UploadJournal& journal, const fs::path& disk) {
-  const XmlNode answer = parse_xml(aws.call(object_call(*journal.record(), "CreateMultipartUpload", "POST", "uploads=")).body);
-  journal.note_upload(answer.text_of("UploadId"));
-  complete_upload(aws, *journal.record(), PartSender(aws, *journal.record(), disk).send());
+  try {
+    const XmlNode answer = parse_xml(aws.call(object_call(*journal.record(), "CreateMultipartUpload", "POST", "uploads=")).body);
+    journal.note_upload(answer.text_of("UploadId"));
+  } catch (AwsError& error) {
+    if (error.aws_code() == "PermanentRedirect") error.set_hint(fmt::format("the bucket must be in {}", aws.region()));
+    throw;
+  }
+  const std::map<int, std::string> etags = PartSender(aws, *journal.record(), disk).send();
+  journal.note_object(complete_upload(aws, *journal.record(), etags));
+  abort_uploads(aws, *journal.record());
 }
 
 std::string start_import(Aws& aws, const UploadRecord& record, const SnapshotImport& import) {
@@ -110,20 +154,63 @@ std::string start_import(Aws& aws, const UploadRecord& record, const SnapshotImp
   return ec2_call(aws, "ImportSnapshot", parameters).text_of("importTaskId");
 }
 
-std::string wait_for_import(Aws& aws, const std::string& task) {
-  aws.status().begin("AWS imports the disk");
-  for (Poll poll;; poll.wait()) {
-    const XmlNode answer = ec2_call(aws, "DescribeImportSnapshotTasks", {{"ImportTaskId.1", task}});
-    const std::vector<const XmlNode*> items = answer.items("importSnapshotTaskSet");
-    const XmlNode* detail = items.empty() ? nullptr : items.front()->find("snapshotTaskDetail");
-    if (detail == nullptr) throw Error(ExitCode::network, "{}: AWS does not know this import", task);
-    const std::string state = detail->text_of("status");
-    if (state == "completed") return detail->text_of("snapshotId");
-    if (state == "deleted" || state == "deleting") {
-      throw Error(ExitCode::network, "{}: AWS could not import the disk: {}", task, detail->text_of("statusMessage"));
-    }
-    aws.status().progress(0, 0, detail->text_of("statusMessage"));
+/// How far an import is. AWS names the snapshot as soon as it makes it.
+struct ImportState {
+  std::string task;
+  std::string state;    ///< active, completed, deleting, deleted
+  std::string message;
+  std::string snapshot;
+};
+
+/// That of the task, or where its id was never heard, of the record's tag. Nothing: none was begun.
+std::optional<ImportState> import_state(Aws& aws, const UploadRecord& record) {
+  const Ec2Parameters parameters = record.task.empty() ? Ec2Parameters{} : Ec2Parameters{{"ImportTaskId.1", record.task}};
+  for (const XmlNode& item : ec2_list(aws, "DescribeImportSnapshotTasks", parameters, "importSnapshotTaskSet")) {
+    const XmlNode* detail = item.find("snapshotTaskDetail");
+    const Tags tags = read_tags(item);
+    const auto token = tags.find(kUploadTag);
+    if (detail == nullptr || (record.task.empty() && (token == tags.end() || token->second != record.token))) continue;
+    return ImportState{.task = item.text_of("importTaskId"), .state = detail->text_of("status"), .message = detail->text_of("statusMessage"),
+                       .snapshot = detail->text_of("snapshotId")};
   }
+  return std::nullopt;
+}
+
+/// The state it ends in.
+ImportState wait_for_import(Aws& aws, const UploadRecord& record) {
+  aws.status().begin("AWS imports the disk");
+  const auto deadline = std::chrono::steady_clock::now() + kMostImport;
+  for (Poll poll;; poll.wait()) {
+    const std::optional<ImportState> state = import_state(aws, record);
+    if (!state) throw Error(ExitCode::network, "{}: AWS does not know this import", record.task);
+    if (state->state != "active" && state->state != "pending") return *state;
+    if (std::chrono::steady_clock::now() > deadline) {
+      throw Error(ExitCode::network, "{}: is not imported after {} hours", record.task, kMostImport.count()).set_hint("run the same command again to go on waiting");
+    }
+    aws.status().progress(0, 0, state->message);
+  }
+}
+
+/// Ends an import that nobody wants any more; the snapshot that it has made all the same, or none.
+std::string cancel_import(Aws& aws, const UploadRecord& record) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+  std::optional<ImportState> state = import_state(aws, record);
+  if (state && state->state == "active") {
+    try {
+      (void)ec2_call(aws, "CancelImportTask", {{"ImportTaskId", state->task}});
+    } catch (const AwsError&) {
+      // it ended meanwhile: its state tells how
+    }
+  }
+  for (Poll poll; state && state->state != "completed" && state->state != "deleted" && std::chrono::steady_clock::now() < deadline; poll.wait()) {
+    state = import_state(aws, record);
+  }
+  return state && state->state == "completed" ? state->snapshot : "";
+}
+
+void delete_object(Aws& aws, const UploadRecord& record) {
+  const std::string query = record.version.empty() || record.version == "null" ? "" : "versionId=" + percent_encode(record.version);
+  (void)aws.call(object_call(record, "DeleteObject", "DELETE", query));
 }
 
 void tag_snapshot(Aws& aws, const std::string& id, Tags tags, const std::string& token) {
@@ -135,36 +222,37 @@ void tag_snapshot(Aws& aws, const std::string& id, Tags tags, const std::string&
 
 }  // namespace
 
-void discard_object(Aws& aws, const UploadRecord& record) {
-  try {
-    if (!record.upload.empty()) (void)aws.call(object_call(record, "AbortMultipartUpload", "DELETE", "uploadId=" + percent_encode(record.upload)));
-  } catch (const AwsError& error) {
-    if (error.aws_code() != "NoSuchUpload") throw;
-  }
-  (void)aws.call(object_call(record, "DeleteObject", "DELETE", ""));
+std::vector<std::string> discard_import(Aws& aws, const UploadRecord& record) {
+  std::vector<std::string> gone;
+  const std::string snapshot = record.is_object_whole ? cancel_import(aws, record) : "";
+  if (!snapshot.empty() && snapshot != record.snapshot && delete_snapshot(aws, snapshot) == Deleted::yes) gone.push_back(snapshot);
+  abort_uploads(aws, record);
+  delete_object(aws, record);
+  gone.push_back(fmt::format("s3://{}/{}", record.bucket, record.key));
+  return gone;
 }
 
 UploadResult import_snapshot(Aws& aws, UploadJournal& journal, const SnapshotImport& import) {
   UploadResult result;
   const auto& old = journal.record();
-  if (old && old->map == import.map && old->bucket == import.bucket && old->encryption == import.encryption.text() && !old->task.empty()) {
+  if (old && old->map == import.map && old->bucket == import.bucket && old->encryption == import.encryption.text() && old->is_object_whole) {
     result.resumed = UploadResult::Resumed::yes;
   } else {
     if (old) (void)discard_upload(aws, journal);
     const std::string token = new_token();
     journal.begin({.token = token, .map = import.map, .encryption = import.encryption.text(), .bucket = import.bucket, .key = fmt::format("imgbuild/{}-{}.vmdk", import.name, token)});
     upload_object(aws, journal, import.disk);
-    journal.note_task(start_import(aws, *journal.record(), import));
   }
-  try {
-    result.snapshot = wait_for_import(aws, journal.record()->task);
-  } catch (const Error&) {
+  if (journal.record()->task.empty()) journal.note_task(start_import(aws, *journal.record(), import));
+  const ImportState state = wait_for_import(aws, *journal.record());
+  if (state.state != "completed") {
     (void)discard_upload(aws, journal);
-    throw;
+    throw Error(ExitCode::network, "{}: AWS could not import the disk: {}", state.task, state.message);
   }
+  result.snapshot = state.snapshot;
   journal.note_snapshot(result.snapshot);
   tag_snapshot(aws, result.snapshot, import.tags, journal.record()->token);
-  discard_object(aws, *journal.record());
+  delete_object(aws, *journal.record());
   return result;
 }
 

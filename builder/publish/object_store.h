@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "publish/aws.h"
 #include "publish/ec2.h"
@@ -21,11 +22,13 @@ struct SnapshotImport {
   Tags tags;
 };
 
-/// The snapshot's id. A run that was cut while AWS imported goes on waiting; one cut before begins anew, after having removed what it
-/// left. The object is deleted whether the import works or not. Throws Error, with AWS's word on why an import failed.
+/// The snapshot's id. A run that was cut after the object was whole goes on with the import; one cut before begins anew, after having
+/// removed what it left. Once AWS has ended the import, whether well or not, the object is deleted. Throws Error, with AWS's word on why
+/// an import failed.
 [[nodiscard]] UploadResult import_snapshot(Aws& aws, UploadJournal& journal, const SnapshotImport& import);
 
-/// Aborts the multipart upload and deletes the object of a record. Absent is fine.
-void discard_object(Aws& aws, const UploadRecord& record);
+/// Cancels the import of a record, deletes the snapshot that it made all the same, the parts and the object. Returns what was deleted;
+/// absent is fine.
+std::vector<std::string> discard_import(Aws& aws, const UploadRecord& record);
 
 }  // namespace imgbuild

@@ -20,51 +20,63 @@ void take_line(UploadRecord& record, const Json& json) {
   take("map", record.map);
   take("encryption", record.encryption);
   take("parent", record.parent);
+  take("start", record.start);
   take("snapshot", record.snapshot);
+  if (json.contains("started")) record.started = json.at("started");
   take("bucket", record.bucket);
   take("key", record.key);
   take("upload", record.upload);
   take("task", record.task);
+  take("version", record.version);
+  if (json.contains("object")) record.is_object_whole = true;
   if (json.contains("completed")) record.is_completed = true;
   if (json.contains("put")) {
     for (const Json& index : json.at("put")) record.put.insert(index.get<std::uint32_t>());
   }
 }
 
-/// The lines up to the first that is torn.
-std::optional<UploadRecord> read_record(const fs::path& path) {
-  if (!fs::is_regular_file(fs::symlink_status(path))) return std::nullopt;
-  const std::string text = io::read_file(path);
+/// What the lines up to the first that is torn say, and how many bytes these are.
+struct Read {
   std::optional<UploadRecord> record;
-  for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+  std::uint64_t bytes = 0;
+};
+
+Read read_journal(const fs::path& path) {
+  Read read;
+  if (!fs::is_regular_file(fs::symlink_status(path))) return read;
+  const std::string text = io::read_file(path);
+  for (std::size_t end = 0; (end = text.find('\n', read.bytes)) != std::string::npos; read.bytes = end + 1) {
     try {
-      const Json json = Json::parse(text.substr(at, end - at));
-      if (!record) record.emplace();
-      take_line(*record, json);
+      const Json json = Json::parse(text.substr(read.bytes, end - read.bytes));
+      if (!read.record) read.record.emplace();
+      take_line(*read.record, json);
     } catch (const Json::exception&) {
       break;
     }
   }
-  if (record && record->token.empty()) return std::nullopt;
-  return record;
+  if (read.record && read.record->token.empty()) read.record.reset();
+  return read;
 }
 
 }  // namespace
 
 UploadJournal::UploadJournal(fs::path path, const std::function<void()>& on_wait)
-    : path_(std::move(path)), lock_(fs::path(path_).replace_extension(".lock"), on_wait), record_(read_record(path_)) {}
+    : path_(std::move(path)), lock_(fs::path(path_).replace_extension(".lock"), on_wait), record_(read_journal(path_).record) {}
 
 void UploadJournal::begin(const UploadRecord& record) {
   record_ = record;
   puts_.clear();
-  Json json = {{"token", record.token}, {"map", record.map}, {"encryption", record.encryption}, {"parent", record.parent}};
+  Json json = {{"token", record.token}, {"map", record.map}, {"encryption", record.encryption}, {"parent", record.parent}, {"start", record.start}};
   if (!record.bucket.empty()) json.update({{"bucket", record.bucket}, {"key", record.key}});
   io::write_file(path_, json.dump() + "\n", 0600);
   file_.reset();
 }
 
 void UploadJournal::append(const std::string& line, Sync sync) {
-  if (!file_) file_ = io::open_for_update(path_);
+  if (!file_) {
+    file_ = io::open_for_update(path_);
+    fs::resize_file(path_, read_journal(path_).bytes);
+  }
   const std::uint64_t end = fs::file_size(path_);
   io::write_all_at(*file_, line + "\n", end);
   if (sync == Sync::yes) io::sync(*file_);
@@ -78,7 +90,8 @@ void UploadJournal::write_puts() {
 
 void UploadJournal::note_snapshot(const std::string& id) {
   record_->snapshot = id;
-  append(Json{{"snapshot", id}}.dump(), Sync::yes);
+  record_->started = std::time(nullptr);
+  append(Json{{"snapshot", id}, {"started", record_->started}}.dump(), Sync::yes);
 }
 
 void UploadJournal::note_put(std::uint32_t index) {
@@ -96,6 +109,12 @@ void UploadJournal::note_completed() {
 void UploadJournal::note_upload(const std::string& id) {
   record_->upload = id;
   append(Json{{"upload", id}}.dump(), Sync::yes);
+}
+
+void UploadJournal::note_object(const std::string& version) {
+  record_->is_object_whole = true;
+  record_->version = version;
+  append(Json{{"object", true}, {"version", version}}.dump(), Sync::yes);
 }
 
 void UploadJournal::note_task(const std::string& id) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ctime>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -13,20 +14,28 @@ namespace imgbuild {
 /// What an upload has made or is about to make in AWS. Written before each call that makes something, so that whatever the moment
 /// at which a run is killed, the next one finds what there is: one JSON object a line.
 ///
-///   {"token", "map", "encryption", "parent"}   before StartSnapshot; the token makes asking twice give one snapshot
-///   {"snapshot"}                               its answer
+///   {"token", "map", "encryption", "parent", "start"}
+///                                              before StartSnapshot; "start" is its body, for the same token with another is refused
+///   {"snapshot", "started"}                    its answer, and when
 ///   {"put": [INDEX…]}                          blocks that have arrived; some may be missing, they are sent again
 ///   {"completed": true}
-///   {"bucket", "key"} {"upload"} {"task"}      before S3's upload, its id, the import's id
+///   {"bucket", "key"} {"upload"}               before S3's upload, its id
+///   {"object", "version"} {"task"}             the object is whole, so the import may be asked for; the import's id
+///
+/// A line that is torn ends it: the next run cuts it off before it writes.
 struct UploadRecord {
   std::string token;       ///< the client token
   std::string map;         ///< digest of the block map that is uploaded
   std::string encryption;
   std::string parent;      ///< snapshot; may be empty
+  std::string start;       ///< StartSnapshot's body: asking for the same again gives the same snapshot
   std::string snapshot;    ///< empty: not answered yet
+  std::time_t started = 0; ///< when it was answered
   std::set<std::uint32_t> put;
   bool is_completed = false;
   std::string bucket, key, upload, task;
+  bool is_object_whole = false;
+  std::string version;     ///< of the object, in a bucket that keeps versions
 };
 
 /// The journal of one upload. The lock on it ends with the process, however that dies: no two runs make the same snapshot.
@@ -45,6 +54,7 @@ class UploadJournal {
   void note_all_put() { write_puts(); }
   void note_completed();
   void note_upload(const std::string& id);
+  void note_object(const std::string& version);
   void note_task(const std::string& id);
   /// Nothing is left to resume or to clean up.
   void end();

@@ -28,9 +28,16 @@ def write(operation, result):
         return status, {**headers, "Content-Type": "application/json"}, json.dumps(rest).encode()
     if not rest:
         return 204 if operation.name.startswith(("Delete", "Abort")) else 200, headers, b""
-    inside = "".join(f"<{shape.members[k].serialization.get('name', k)}>{escape(str(v))}</{shape.members[k].serialization.get('name', k)}>" for k, v in rest.items())
+    inside = "".join(_flat(shape.members[k], shape.members[k].serialization.get("name", k), v) for k, v in rest.items())
     text = f'<?xml version="1.0" encoding="UTF-8"?>\n<{operation.name}Result xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{inside}</{operation.name}Result>'
     return 200, {**headers, "Content-Type": "application/xml"}, text.encode()
+
+
+def _flat(shape, name, value):
+    """S3's lists have no element around them."""
+    if shape.type_name == "list":
+        return "".join(f"<{name}>{_text(shape.member, item)}</{name}>" for item in value)
+    return f"<{name}>{_text(shape, value)}</{name}>"
 
 
 def _members(shape, value):

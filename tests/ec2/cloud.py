@@ -60,6 +60,7 @@ class Cloud:
     def __init__(self, folder, settings):
         self.folder, self.settings, self.lock = folder, settings, threading.RLock()
         self.snapshots, self.images, self.instances, self.objects, self.uploads, self.tasks = {}, {}, {}, {}, {}, {}
+        self.versions = {}  # of objects in buckets that keep them
         self.bodies = 0
 
     # --- EBS direct ---
@@ -73,7 +74,10 @@ class Cloud:
         parent = self._parent(region, p) if "ParentSnapshotId" in p else None
         if "KmsKeyArn" in p and not p.get("Encrypted"):
             raise ebs_refusal("ValidationException", "INVALID_PARAMETER_VALUE", message="KmsKeyArn needs Encrypted")
-        encrypted = parent.encrypted if parent else p.get("Encrypted", False)
+        always = self.settings.get("encrypt_always", False)  # what an account may demand of all that is new
+        if parent and always and not parent.encrypted:
+            raise ebs_refusal("ValidationException", "INVALID_DEPENDENCY_REQUEST", message="the parent is not encrypted")
+        encrypted = parent.encrypted if parent else p.get("Encrypted", always)
         snapshot = Snapshot(self.folder, region, p["VolumeSize"], parent=parent, encrypted=encrypted,
                             kms=p.get("KmsKeyArn") or (parent.kms if parent else "arn:aws:kms:::key/ebs-default" if encrypted else None),
                             tags={tag["Key"]: tag["Value"] for tag in p.get("Tags", [])}, asked=p, description=p.get("Description", ""))
@@ -98,6 +102,8 @@ class Cloud:
                   "StartTime": snapshot.made}
         if snapshot.parent:
             answer["ParentSnapshotId"] = snapshot.parent.id
+        if snapshot.encrypted:
+            answer["KmsKeyArn"] = snapshot.kms
         return answer
 
     def _pending(self, region, snapshot_id):
@@ -210,9 +216,23 @@ class Cloud:
             for file in files:
                 out.write(file.read_bytes())
                 file.unlink()
-        self.objects[p["Bucket"], p["Key"]] = target
         del self.uploads[p["UploadId"]]
-        return {"Bucket": p["Bucket"], "Key": p["Key"], "ETag": '"x-2"'}
+        self.objects[p["Bucket"], p["Key"]] = target
+        answer = {"Bucket": p["Bucket"], "Key": p["Key"], "ETag": '"x-2"'}
+        if self.settings.get("versions"):
+            self.versions[p["Bucket"], p["Key"]] = answer["VersionId"] = uuid.uuid4().hex
+        return answer
+
+    def ListMultipartUploads(self, region, p):
+        self._bucket(p["Bucket"])
+        found = [{"Key": u["key"], "UploadId": i} for i, u in self.uploads.items() if u["bucket"] == p["Bucket"] and u["key"].startswith(p.get("Prefix", ""))]
+        return {"Bucket": p["Bucket"], "Uploads": found}
+
+    def GetObject(self, region, p):
+        self._bucket(p["Bucket"])
+        if (p["Bucket"], p["Key"]) not in self.objects:
+            raise Refused(404, "NoSuchKey", "The specified key does not exist.")
+        return {"Body": self.objects[p["Bucket"], p["Key"]].read_bytes()[:1]}
 
     def AbortMultipartUpload(self, region, p):
         for _, file in self._upload(p)["parts"].values():
@@ -221,6 +241,9 @@ class Cloud:
         return {}
 
     def DeleteObject(self, region, p):
+        """In a bucket that keeps versions the object stays behind a marker, unless its version is named."""
         self._bucket(p["Bucket"])
-        self.objects.pop((p["Bucket"], p["Key"]), None)
+        place = p["Bucket"], p["Key"]
+        if place not in self.versions or self.versions[place] == p.get("VersionId"):
+            self.objects.pop(place, None)
         return {}

@@ -121,19 +121,29 @@ class Ec2(Cloud):
 
     def _snapshot(self, region, snapshot_id):
         snapshot = self.snapshots.get(snapshot_id)
-        if not snapshot or snapshot.region != region:
+        if not snapshot or snapshot.region != region or time.time() - snapshot.made < self.settings.get("snapshot_news_s", 0):
             raise Refused(400, "InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
         return snapshot
 
     def DescribeSnapshots(self, region, p):
         self._dry(p)
+        self.settle_imports()
         for snapshot_id in p.get("SnapshotIds", []):
             self._snapshot(region, snapshot_id)
-        return {"Snapshots": [
+        found = [
             {"SnapshotId": s.id, "State": self._settled(s), "VolumeSize": s.size, "Encrypted": s.encrypted, "KmsKeyId": s.kms or "",
              "Tags": tag_list(s.tags), "StartTime": s.made, "OwnerId": "111122223333", "Progress": "100%", "Description": s.description}
             for s in self.snapshots.values() if s.region == region and s.id in p.get("SnapshotIds", [s.id])
-            and matches(p.get("Filters"), {"status": self._settled(s), "snapshot-id": s.id}, s.tags)]}
+            and matches(p.get("Filters"), {"status": self._settled(s), "snapshot-id": s.id}, s.tags)]
+        return self._page(found, "Snapshots", p)
+
+    def _page(self, items, name, p):
+        """With the setting "page", so many at once: the rest by NextToken."""
+        begin, size = int(p.get("NextToken", "0")), self.settings.get("page", len(items) or 1)
+        answer = {name: items[begin:begin + size]}
+        if begin + size < len(items):
+            answer["NextToken"] = str(begin + size)
+        return answer
 
     def DeleteSnapshot(self, region, p):
         snapshot = self._snapshot(region, p["SnapshotId"])
@@ -164,12 +174,29 @@ class Ec2(Cloud):
             if p.get("ClientToken") and task["token"] == p["ClientToken"]:
                 return {"ImportTaskId": task_id}
         task_id = new_id("import-snap")
-        self.tasks[task_id] = {"file": file, "token": p.get("ClientToken"), "made": time.time(), "snapshot": None, "region": region, "asked": p}
+        self.tasks[task_id] = {"file": file.read_bytes(), "token": p.get("ClientToken"), "made": time.time(), "snapshot": None, "region": region, "asked": p,
+                               "cancelled": False, "tags": tags_of(p.get("TagSpecifications"), "import-snapshot-task")}
         return {"ImportTaskId": task_id}
 
+    def settle_imports(self):
+        """They end by themselves, whether anybody asks or not."""
+        for task in self.tasks.values():
+            is_due = time.time() - task["made"] > self.settings.get("import_s", 0.3)
+            if is_due and not task["snapshot"] and not task["cancelled"] and not self.settings.get("import_failure"):
+                self._finish_import(task)
+
+    def CancelImportTask(self, region, p):
+        self.settle_imports()
+        task = self.tasks[p["ImportTaskId"]]
+        if task["snapshot"] or task["cancelled"]:
+            raise Refused(400, "IncorrectState", "The task is not active")
+        task["cancelled"] = True
+        return {"ImportTaskId": p["ImportTaskId"], "State": "deleting", "PreviousState": "active"}
+
     def _finish_import(self, task):
-        raw = task["file"].with_suffix(".raw")
-        subprocess.run(["qemu-img", "convert", "-f", "vmdk", "-O", "raw", task["file"], raw], check=True)
+        vmdk, raw = self.folder / "import.vmdk", self.folder / "import.raw"
+        vmdk.write_bytes(task["file"])
+        subprocess.run(["qemu-img", "convert", "-f", "vmdk", "-O", "raw", vmdk, raw], check=True)
         size = raw.stat().st_size
         snapshot = Snapshot(self.folder, task["region"], -(-size >> 30), encrypted=task["asked"].get("Encrypted", False), kms=task["asked"].get("KmsKeyId"))
         with open(raw, "rb") as file:
@@ -185,14 +212,14 @@ class Ec2(Cloud):
         task["snapshot"] = snapshot.id
 
     def DescribeImportSnapshotTasks(self, region, p):
+        self.settle_imports()
         out = []
-        for task_id in p["ImportTaskIds"]:
-            task = self.tasks[task_id]
-            failure = self.settings.get("import_failure")
-            if not failure and not task["snapshot"] and time.time() - task["made"] > self.settings.get("import_s", 0.3):
-                self._finish_import(task)
+        for task_id, task in self.tasks.items():
+            if task_id not in p.get("ImportTaskIds", [task_id]) or task["region"] != region:
+                continue
+            failure = self.settings.get("import_failure") or ("User requested cancellation" if task["cancelled"] else None)
             detail = {"Status": "deleted" if failure else "completed" if task["snapshot"] else "active", "Progress": "42", "StatusMessage": failure or "converting"}
             if task["snapshot"]:
                 detail["SnapshotId"] = task["snapshot"]
-            out.append({"ImportTaskId": task_id, "SnapshotTaskDetail": detail})
-        return {"ImportSnapshotTasks": out}
+            out.append({"ImportTaskId": task_id, "SnapshotTaskDetail": detail, "Tags": tag_list(task["tags"])})
+        return self._page(out, "ImportSnapshotTasks", p)

@@ -11,6 +11,8 @@ FOLDER/settings.json is read at start (and again on POST /_test/settings), an ob
                   wrong_checksum; crash (this server's own)
     clock_s       how far this server's clock is ahead
     not_found_s   how long a fresh snapshot does not exist; complete_s, image_s, import_s: how long things take
+    snapshot_news_s   for how long EC2 does not know it either; page: so many items an answer; encrypt_always: an account's setting
+    versions      buckets keep them; import_failure: why imports fail
     completed_twice   EBS's reason for refusing what comes after CompleteSnapshot
     subnets, groups, addresses   those of the account, as EC2 describes them
     image_states, instance_states   {id: state} where it is not what time makes it
@@ -167,6 +169,7 @@ class Server:
 
     def state(self):
         c = self.cloud
+        c.settle_imports()
         snapshots = {s.id: {"state": c._settled(s), "size": s.size, "blocks": len(s.digests), "puts": s.puts, "parent": s.parent and s.parent.id, "tags": s.tags,
                             "region": s.region, "encrypted": s.encrypted, "kms": s.kms, "shared": s.shared, "imported": s.by_import} for s in c.snapshots.values()}
         return {"snapshots": snapshots, "images": c.images, "instances": c.instances, "uploads": list(c.uploads), "objects": [list(k) for k in c.objects],

@@ -203,26 +203,6 @@ def test_usage(server, disk, arguments, said):
     assert refused(server, "ami", "upload", disk, *arguments) == (2, said)
 
 
-def test_an_upload_through_s3(server, disk):
-    [image] = upload(server, disk, "--method", "import", "--bucket", "images")
-    state = server.state()
-    assert same(server.disk(the_snapshot(server, image["ami"])), disk)
-    assert state["objects"] == [] and state["uploads"] == []
-    assert state["snapshots"][the_snapshot(server, image["ami"])]["encrypted"] is True
-    asked = next(call[1] for call in state["calls"] if call[0] == "ImportSnapshot" and "DryRun" not in call[1])
-    assert asked["RoleName"] == "vmimport" and asked["DiskContainer"]["Format"] == "VMDK"
-
-
-def test_an_import_that_fails_leaves_nothing(server, disk):
-    server.set(import_failure="ClientError: Unsupported VMDK File Format")
-    result = server.imgbuild("ami", "upload", disk, "--method", "import", "--bucket", "images")
-    assert result.returncode == 6
-    assert "AWS could not import the disk: ClientError: Unsupported VMDK File Format" in result.stderr
-    state = server.state()
-    assert state["objects"] == [] and state["uploads"] == [] and state["snapshots"] == {}
-    assert list(server.state_folder.glob("**/*.journal")) == []
-
-
 def test_memory_and_requests_stay_small(server, tmp_path):
     """More data than may be in memory at once."""
     disk = make_disk(tmp_path / "web-master.raw", 500)

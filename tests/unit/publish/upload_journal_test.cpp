@@ -58,6 +58,30 @@ TEST_F(UploadJournalTest, ReadsUpToATornLine) {
   EXPECT_FALSE(open().record());
 }
 
+TEST_F(UploadJournalTest, WritesOnlyAfterWholeLines) {
+  {
+    UploadJournal journal = open();
+    journal.begin(begun_);
+  }
+  std::ofstream(path_, std::ios::app) << "{\"put\": [1, 2";
+  open().note_snapshot("snap-1");
+  EXPECT_EQ(open().record()->snapshot, "snap-1");
+}
+
+TEST_F(UploadJournalTest, KnowsWhatWasAskedForAndWhen) {
+  UploadRecord record = begun_;
+  record.start = R"({"ClientToken": "t"})";
+  open().begin(record);
+  EXPECT_EQ(open().record()->started, 0);
+  open().note_snapshot("snap-1");
+  open().note_object("v1");
+  const UploadJournal journal = open();
+  EXPECT_EQ(journal.record()->start, record.start);
+  EXPECT_NEAR(static_cast<double>(journal.record()->started), static_cast<double>(std::time(nullptr)), 60);
+  EXPECT_TRUE(journal.record()->is_object_whole);
+  EXPECT_EQ(journal.record()->version, "v1");
+}
+
 TEST_F(UploadJournalTest, IsGoneAfterTheEnd) {
   {
     UploadJournal journal = open();
