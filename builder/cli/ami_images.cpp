@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/ami.h"
+#include "cli/copy_target.h"
 #include "cli/table.h"
 #include "publish/ami.h"
 #include "publish/endpoint.h"
@@ -44,7 +45,12 @@ void list(Session& session, const ImageOptions& options) {
 void remove(Session& session, const ImageOptions& options) {
   AmiSession aws(session, options);
   std::vector<Ami> amis;  // all are looked up before any is deleted
-  for (const std::string& id : options.amis) amis.push_back(get_ami(aws.in_the_one(), id));
+  for (const std::string& id : options.amis) {
+    amis.push_back(get_ami(aws.in_the_one(), id));
+    if (tag_of(amis.back(), kRoleTag).empty()) {
+      throw Error(ExitCode::bad_input, "{}: imgbuild did not make this image", id).set_hint("aws ec2 deregister-image deletes others");
+    }
+  }
   for (const Ami& ami : amis) {
     for (const std::string& gone : delete_ami(aws.in_the_one(), ami)) session.print(gone);
   }
@@ -52,21 +58,33 @@ void remove(Session& session, const ImageOptions& options) {
 
 void copy(Session& session, const ImageOptions& options) {
   AmiSession aws(session, options);
+  Aws& from = aws.in_the_one();
+  std::vector<CopyTarget> targets;
+  for (const std::string& text : options.copy_to) targets.push_back(read_copy_target(text, {.wanted = Encryption::Wanted::yes, .kms_key = options.kms_key}));
   for (const std::string& id : options.amis) {
-    const Ami ami = get_ami(aws.in_the_one(), id);
-    for (const std::string& region : options.copy_to) session.print(region + " " + copy_ami(aws.in_the_one(), aws.in(region), ami, options.kms_key));
+    const Ami ami = get_ami(from, id);
+    std::vector<std::string> copies;  // all are made at once
+    for (const CopyTarget& target : targets) copies.push_back(begin_copy(from, aws.in(target.region), ami, target.encryption));
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      Tags tags = ami.tags;
+      tags[kEncryptionTag] = targets[i].encryption.text();
+      finish_copy(aws.in(targets[i].region), copies[i], tags);
+      session.print(targets[i].region + " " + copies[i]);
+    }
   }
 }
 
 void share(Session& session, const ImageOptions& options) {
+  require_accounts(options.accounts);
   AmiSession aws(session, options);
   for (const std::string& id : options.amis) share_ami(aws.in_the_one(), get_ami(aws.in_the_one(), id), options.accounts);
 }
 
 struct Busy {};
 
-/// What cut uploads of this host left; another run's that goes on is left alone.
-void collect_journals(Session& session, Aws& aws) {
+/// What cut uploads of this host left; another run's that goes on is left alone. True if one does.
+bool collect_journals(Session& session, Aws& aws) {
+  bool goes_on = false;
   const PublishState state(aws.region());
   for (const std::string& name : state.journals()) {
     try {
@@ -74,27 +92,35 @@ void collect_journals(Session& session, Aws& aws) {
       if (!journal.record()) continue;
       for (const std::string& gone : discard_upload(aws, journal)) session.print(gone);
     } catch (const Busy&) {
+      goes_on = true;
       session.status().note(fmt::format("{}: an upload of '{}' goes on; left alone", aws.region(), name));
     }
   }
+  return goes_on;
 }
 
-/// What uploads of other hosts left, or are about to complete: who asks for all must know that none goes on.
+/// What uploads of other hosts left, or are about to end: who asks for all must know that none goes on.
 void collect_strangers(Session& session, Aws& aws, ImageOptions::All all) {
+  const std::set<std::string> of_images = snapshots_of_images(aws);
   for (const SnapshotFacts& facts : find_snapshots(aws, kUploadTag, "")) {
-    if (facts.state != "pending") continue;
+    if (of_images.contains(facts.id)) continue;
     if (all == ImageOptions::All::yes) {
       if (delete_snapshot(aws, facts.id) == Deleted::yes) session.print(facts.id);
-    } else {
-      session.status().note(fmt::format("{}: {} is unfinished, of an upload that this host does not know; --all deletes it", aws.region(), facts.id));
+      continue;
     }
+    const std::string what = facts.state == "pending" ? "is unfinished, of an upload that this host does not know" : "belongs to no image";
+    session.status().note(fmt::format("{}: {} {}; --all deletes it", aws.region(), facts.id, what));
   }
 }
 
 void collect(Session& session, const ImageOptions& options) {
   AmiSession aws(session, options);
   for (const std::string& region : regions_of(options)) {
-    collect_journals(session, aws.in(region));
+    const bool goes_on = collect_journals(session, aws.in(region));
+    if (goes_on && options.all == ImageOptions::All::yes) {
+      session.status().note(fmt::format("{}: while an upload goes on, --all deletes nothing else", region));
+      continue;
+    }
     collect_strangers(session, aws.in(region), options.all);
   }
 }
@@ -141,15 +167,16 @@ void add_ami_images(CLI::App& ami, Session& session) {
   const auto of_copy = options();
   CLI::App* copying = add(ami, session, "copy", "Copies an image to other regions, encrypted", of_copy, copy);
   copying->add_option("AMI", of_copy->amis, "Images")->required();
-  copying->add_option("--copy-to", of_copy->copy_to, "Region, may be repeated")->allow_extra_args(false)->required();
-  copying->add_option("--kms-key", of_copy->kms_key, "Key of that region (default: the account's key for EBS)");
+  copying->add_option("--copy-to", of_copy->copy_to, "Region, may be repeated; REGION=ARN: encrypted with that key (default: the account's key for EBS there)")
+      ->allow_extra_args(false)->required();
+  copying->add_option("--kms-key", of_copy->kms_key, "Key of that region");
   const auto of_share = options();
   CLI::App* sharing = add(ami, session, "share", "Lets other accounts start an image", of_share, share);
   sharing->add_option("AMI", of_share->amis, "Images")->required();
   sharing->add_option("--share-with", of_share->accounts, "Account, 12 digits, may be repeated")->allow_extra_args(false)->required();
   const auto of_gc = options();
   add(ami, session, "gc", "Deletes what uploads that were cut left behind", of_gc, collect)
-      ->add_flag_callback("--all", [of_gc] { of_gc->all = ImageOptions::All::yes; }, "Unfinished snapshots of other hosts' uploads too");
+      ->add_flag_callback("--all", [of_gc] { of_gc->all = ImageOptions::All::yes; }, "Also what uploads of other hosts left: unfinished snapshots, and those that no image has");
   add_policy(ami, session);
 }
 

@@ -20,8 +20,9 @@ Ami read_ami(const XmlNode& item) {
 
 std::vector<Ami> describe(Aws& aws, const Ec2Parameters& parameters) {
   std::vector<Ami> amis;
-  const XmlNode answer = ec2_call(aws, "DescribeImages", parameters);
-  for (const XmlNode* item : answer.items("imagesSet")) amis.push_back(read_ami(*item));
+  for (const XmlNode& item : ec2_list(aws, "DescribeImages", parameters, "imagesSet")) {
+    if (item.text_of("imageState") != "deregistered") amis.push_back(read_ami(item));
+  }
   std::ranges::sort(amis, {}, [](const Ami& ami) { return std::pair(ami.created, ami.id); });
   return amis;
 }
@@ -53,18 +54,32 @@ Ec2Parameters dry_parameters(const std::string& action) {
     return {{"Name", "imgbuild-dry-run"}, {"RootDeviceName", "/dev/sda1"}, {"BlockDeviceMapping.1.DeviceName", "/dev/sda1"},
             {"BlockDeviceMapping.1.Ebs.SnapshotId", "snap-00000000000000000"}};
   }
+  const std::string image = "ami-00000000000000000";
+  if (action == "CopyImage") return {{"Name", "imgbuild-dry-run"}, {"SourceImageId", image}, {"SourceRegion", "us-east-1"}};
+  if (action == "ModifyImageAttribute") return {{"ImageId", image}, {"LaunchPermission.Add.1.UserId", "000000000000"}};
+  if (action == "ModifySnapshotAttribute") {
+    return {{"SnapshotId", "snap-00000000000000000"}, {"Attribute", "createVolumePermission"}, {"OperationType", "add"}, {"UserId.1", "000000000000"}};
+  }
   if (action == "CreateTags") return {{"ResourceId.1", "snap-00000000000000000"}, {"Tag.1.Key", "imgbuild:role"}, {"Tag.1.Value", "none"}};
   if (action == "DeleteSnapshot") return {{"SnapshotId", "snap-00000000000000000"}};
   if (action == "DescribeImages") return {{"Owner.1", "self"}};
   if (action == "DescribeSnapshots") return {{"Owner.1", "self"}};
-  if (action == "ImportSnapshot") return {{"DiskContainer.Format", "VMDK"}, {"DiskContainer.UserBucket.S3Bucket", "none"}, {"DiskContainer.UserBucket.S3Key", "none"}};
+  if (action == "ImportSnapshot") {
+    return {{"DiskContainer.Format", "VMDK"}, {"DiskContainer.UserBucket.S3Bucket", "none"}, {"DiskContainer.UserBucket.S3Key", "none"},
+            {"TagSpecification.1.ResourceType", "import-snapshot-task"}, {"TagSpecification.1.Tag.1.Key", kUploadTag}, {"TagSpecification.1.Tag.1.Value", "none"}};
+  }
   return {};
 }
 
 }  // namespace
 
+std::string AmiIdentity::name() const {
+  const std::string end = encryption == "default" ? "" : "-" + sha256(encryption).substr(0, 8);
+  return "imgbuild-" + role + "-" + disk.substr(0, 16) + end;
+}
+
 Tags AmiIdentity::tags() const {
-  Tags tags = {{"Name", name()}, {kRoleTag, role}, {kDiskTag, disk}};
+  Tags tags = {{"Name", name()}, {kRoleTag, role}, {kDiskTag, disk}, {kEncryptionTag, encryption}};
   for (const std::string& served : roles) tags[kServesTag + served] = "true";
   if (!plan.empty()) tags[kPlanTag] = plan;
   if (!artifact.empty()) tags[kArtifactTag] = artifact;
@@ -92,8 +107,17 @@ Ami get_ami(Aws& aws, const std::string& id) {
 std::optional<Ami> find_ami(Aws& aws, const std::string& name) {
   Ec2Parameters parameters = {{"Owner.1", "self"}};
   add_filter(parameters, 1, "name", name);
-  std::vector<Ami> found = describe(aws, parameters);
-  return found.empty() ? std::nullopt : std::optional(found.front());
+  for (const Ami& ami : describe(aws, parameters)) {
+    if (ami.state == "available" || ami.state == "pending") return ami;
+    if (ami.state == "failed") (void)ec2_call(aws, "DeregisterImage", {{"ImageId", ami.id}});
+  }
+  return std::nullopt;
+}
+
+std::set<std::string> snapshots_of_images(Aws& aws) {
+  std::set<std::string> snapshots;
+  for (const Ami& ami : describe(aws, {{"Owner.1", "self"}})) snapshots.insert(ami.snapshots.begin(), ami.snapshots.end());
+  return snapshots;
 }
 
 void tag_resources(Aws& aws, const std::vector<std::string>& ids, const Tags& tags) {
@@ -135,36 +159,78 @@ std::string register_ami(Aws& aws, const Registration& registration) {
   return id;
 }
 
+namespace {
+
+bool has_another_image(Aws& aws, const std::string& snapshot, const std::string& gone) {
+  Ec2Parameters parameters = {{"Owner.1", "self"}};
+  add_filter(parameters, 1, "block-device-mapping.snapshot-id", snapshot);
+  return std::ranges::any_of(describe(aws, parameters), [&](const Ami& ami) { return ami.id != gone; });
+}
+
+/// AWS holds the snapshots of an image that is gone for some time yet.
+Deleted delete_released(Aws& aws, const std::string& snapshot, const std::string& gone) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+  for (Poll poll;; poll.wait()) {
+    const Deleted deleted = delete_snapshot(aws, snapshot);
+    if (deleted != Deleted::in_use || has_another_image(aws, snapshot, gone)) return deleted;
+    if (std::chrono::steady_clock::now() > deadline) {
+      throw Error(ExitCode::network, "{}: {} is gone, but AWS still holds its snapshot", snapshot, gone).set_hint("imgbuild ami gc --all deletes it later");
+    }
+  }
+}
+
+void require_encrypted_so(Aws& aws, const Ami& ami, const Encryption& encryption) {
+  const auto tag = ami.tags.find(kEncryptionTag);
+  if (tag == ami.tags.end() || tag->second == encryption.text()) return;  // one without was cut before it was tagged
+  throw Error(ExitCode::bad_input, "{}: {} is a copy of it with another encryption ({}), under the same name", aws.region(), ami.id, tag->second)
+      .set_hint("imgbuild ami delete deletes it");
+}
+
+}  // namespace
+
 std::vector<std::string> delete_ami(Aws& aws, const Ami& ami) {
   std::vector<std::string> gone = {ami.id};
   (void)ec2_call(aws, "DeregisterImage", {{"ImageId", ami.id}});
   for (const std::string& snapshot : ami.snapshots) {
-    if (delete_snapshot(aws, snapshot) == Deleted::yes) gone.push_back(snapshot);
+    if (delete_released(aws, snapshot, ami.id) == Deleted::yes) gone.push_back(snapshot);
   }
   return gone;
 }
 
-std::string copy_ami(Aws& from, Aws& to, const Ami& ami, const std::string& kms_key) {
+std::string begin_copy(Aws& from, Aws& to, const Ami& ami, const Encryption& encryption) {
   if (const std::optional<Ami> there = find_ami(to, ami.name)) {
-    tag_resources(to, {there->id}, ami.tags);
-    wait_for_ami(to, there->id);
+    require_encrypted_so(to, *there, encryption);
     return there->id;
   }
-  // The same copy asked for twice is one: the token follows from what is copied.
-  Ec2Parameters parameters = {{"Name", ami.name}, {"SourceImageId", ami.id}, {"SourceRegion", from.region()}, {"Encrypted", "true"},
-                              {"ClientToken", sha256(ami.id + " " + to.region()).substr(0, 32)}};
-  if (!kms_key.empty()) parameters.emplace_back("KmsKeyId", kms_key);
-  const std::string id = ec2_call(to, "CopyImage", parameters).text_of("imageId");
-  tag_resources(to, {id}, ami.tags);
+  Ec2Parameters parameters = {{"Name", ami.name}, {"SourceImageId", ami.id}, {"SourceRegion", from.region()}, {"ClientToken", new_token()}};
+  if (encryption.wanted == Encryption::Wanted::yes) parameters.emplace_back("Encrypted", "true");
+  if (!encryption.kms_key.empty()) parameters.emplace_back("KmsKeyId", encryption.kms_key);
+  try {
+    return ec2_call(to, "CopyImage", parameters).text_of("imageId");
+  } catch (const AwsError& error) {
+    const std::optional<Ami> found = error.aws_code() == "InvalidAMIName.Duplicate" ? find_ami(to, ami.name) : std::nullopt;
+    if (!found) throw;
+    return found->id;
+  }
+}
+
+void finish_copy(Aws& to, const std::string& id, const Tags& tags) {
+  tag_resources(to, {id}, tags);
   wait_for_ami(to, id);
-  return id;
+  const std::vector<std::string> snapshots = get_ami(to, id).snapshots;
+  if (!snapshots.empty()) tag_resources(to, snapshots, tags);
+}
+
+void require_accounts(const std::vector<std::string>& accounts) {
+  for (const std::string& account : accounts) {
+    if (!is_account(account)) throw Error(ExitCode::bad_input, "'{}' is no AWS account, which has 12 digits", account);
+  }
 }
 
 void share_ami(Aws& aws, const Ami& ami, const std::vector<std::string>& accounts) {
   Ec2Parameters image = {{"ImageId", ami.id}};
   Ec2Parameters snapshot = {{"Attribute", "createVolumePermission"}, {"OperationType", "add"}};
   for (std::size_t i = 0; i < accounts.size(); ++i) {
-    if (!is_account(accounts[i])) throw Error(ExitCode::bad_input, "'{}' is no AWS account, which has 12 digits", accounts[i]);
     image.emplace_back(fmt::format("LaunchPermission.Add.{}.UserId", i + 1), accounts[i]);
     snapshot.emplace_back(fmt::format("UserId.{}", i + 1), accounts[i]);
   }

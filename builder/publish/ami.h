@@ -1,10 +1,12 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "publish/ec2.h"
+#include "publish/snapshot_upload.h"
 
 namespace imgbuild {
 
@@ -13,6 +15,7 @@ inline constexpr const char* kRoleTag = "imgbuild:role";
 inline constexpr const char* kServesTag = "imgbuild:role:";
 inline constexpr const char* kPlanTag = "imgbuild:plan";          ///< the plan's digest
 inline constexpr const char* kDiskTag = "imgbuild:disk";          ///< digest of the disk's block map
+inline constexpr const char* kEncryptionTag = "imgbuild:encryption";  ///< "none", "default", or the key
 inline constexpr const char* kArtifactTag = "imgbuild:artifact";  ///< digest of the file that was uploaded
 
 /// What an image is, in AWS's tags and in its name.
@@ -22,9 +25,10 @@ struct AmiIdentity {
   std::string plan;      ///< may be empty: made by another program
   std::string artifact;  ///< may be empty
   std::string disk;
+  std::string encryption = "default";
 
-  /// "imgbuild-ROLE-…": the same disk has one name, and AWS gives a name once.
-  [[nodiscard]] std::string name() const { return "imgbuild-" + role + "-" + disk.substr(0, 16); }
+  /// "imgbuild-ROLE-…": the same disk, encrypted alike, has one name, and AWS gives a name once.
+  [[nodiscard]] std::string name() const;
   [[nodiscard]] Tags tags() const;
 };
 
@@ -37,12 +41,15 @@ struct Ami {
   std::vector<std::string> snapshots;
 };
 
-/// Our images of the region, or those of them with a tag's value; sorted by creation.
+/// Our images of the region, or those of them with a tag's value; sorted by creation. Those that were deleted moments ago, which AWS
+/// still shows, are left out here and below.
 [[nodiscard]] std::vector<Ami> list_amis(Aws& aws, const std::string& tag = {}, const std::string& value = {});
 /// Throws Error (bad input) if there is none of that id that is ours.
 [[nodiscard]] Ami get_ami(Aws& aws, const std::string& id);
-/// The image of that name, of ours.
+/// The image of that name, of ours. One that AWS could not make is deregistered, for it keeps the name.
 [[nodiscard]] std::optional<Ami> find_ami(Aws& aws, const std::string& name);
+/// The snapshots that images of the account have.
+[[nodiscard]] std::set<std::string> snapshots_of_images(Aws& aws);
 
 struct Registration {
   AmiIdentity identity;
@@ -58,13 +65,18 @@ struct Registration {
 void wait_for_ami(Aws& aws, const std::string& id);
 void tag_resources(Aws& aws, const std::vector<std::string>& ids, const Tags& tags);
 
-/// The image and its snapshots (those that no other image has). Returns what was deleted.
+/// The image and its snapshots (those that no other image has). Returns what was deleted. Throws Error if AWS does not let go of a
+/// snapshot within two minutes.
 std::vector<std::string> delete_ami(Aws& aws, const Ami& ami);
 
-/// A copy in the region of 'to', encrypted as 'encryption' says; the one that is there already if there is. Returns its id, waited for.
-[[nodiscard]] std::string copy_ami(Aws& from, Aws& to, const Ami& ami, const std::string& kms_key);
+/// Begins a copy in the region of 'to', or finds the one that is there. Returns its id.
+[[nodiscard]] std::string begin_copy(Aws& from, Aws& to, const Ami& ami, const Encryption& encryption);
+/// Waits until it is available, and tags it and its snapshots.
+void finish_copy(Aws& to, const std::string& id, const Tags& tags);
 
-/// Lets accounts start it: the image and its snapshots. Throws Error (bad input) for what is no account id.
+/// Throws Error (bad input) for what is no account id.
+void require_accounts(const std::vector<std::string>& accounts);
+/// Lets accounts start it: the image and its snapshots.
 void share_ami(Aws& aws, const Ami& ami, const std::vector<std::string>& accounts);
 
 /// What the user or role may not do, of "RegisterImage", …, by asking with DryRun. Changes nothing.

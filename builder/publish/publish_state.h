@@ -27,7 +27,7 @@ class PublishState {
 
   struct Last {
     std::string snapshot;
-    std::string encryption;  ///< "" for none, "default", or the key
+    std::string encryption;  ///< "none", "default", or the key
     BlockMap map;
   };
   [[nodiscard]] std::optional<Last> last(const std::string& name) const;

@@ -16,11 +16,13 @@ struct Encryption {
   enum class Wanted { no, yes } wanted = Wanted::yes;
   std::string kms_key;  ///< ARN; empty: the account's default key
 
-  /// "" for none, "default", or the key.
+  /// "none", "default", or the key.
   [[nodiscard]] std::string text() const {
-    if (wanted == Wanted::no) return "";
+    if (wanted == Wanted::no) return "none";
     return kms_key.empty() ? "default" : kms_key;
   }
+  /// AWS shares nothing that is encrypted with an account's default key.
+  [[nodiscard]] bool is_shareable() const { return wanted == Wanted::no || !kms_key.empty(); }
 };
 
 /// A disk on its way to become a snapshot.

@@ -16,6 +16,7 @@ from refused import Refused
 
 BLOCK = 524288
 GIB_BLOCKS = 2048
+DEFAULT_KEY = "arn:aws:kms:::key/ebs-default"
 
 
 def new_id(kind):
@@ -60,6 +61,7 @@ class Cloud:
     def __init__(self, folder, settings):
         self.folder, self.settings, self.lock = folder, settings, threading.RLock()
         self.snapshots, self.images, self.instances, self.objects, self.uploads, self.tasks = {}, {}, {}, {}, {}, {}
+        self.deregistered = []  # images that are gone
         self.versions = {}  # of objects in buckets that keep them
         self.bodies = 0
 
@@ -79,7 +81,7 @@ class Cloud:
             raise ebs_refusal("ValidationException", "INVALID_DEPENDENCY_REQUEST", message="the parent is not encrypted")
         encrypted = parent.encrypted if parent else p.get("Encrypted", always)
         snapshot = Snapshot(self.folder, region, p["VolumeSize"], parent=parent, encrypted=encrypted,
-                            kms=p.get("KmsKeyArn") or (parent.kms if parent else "arn:aws:kms:::key/ebs-default" if encrypted else None),
+                            kms=p.get("KmsKeyArn") or (parent.kms if parent else DEFAULT_KEY if encrypted else None),
                             tags={tag["Key"]: tag["Value"] for tag in p.get("Tags", [])}, asked=p, description=p.get("Description", ""))
         self.snapshots[snapshot.id] = snapshot
         return self._started(snapshot)

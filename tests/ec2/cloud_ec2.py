@@ -5,7 +5,7 @@ import re
 import subprocess
 import time
 
-from cloud import Cloud, Snapshot, new_id, tag_list, tags_of
+from cloud import DEFAULT_KEY, Cloud, Snapshot, new_id, tag_list, tags_of
 from refused import Refused
 
 IMAGE_DEFAULTS = {"Architecture": "i386", "VirtualizationType": "paravirtual", "EnaSupport": False}
@@ -52,6 +52,7 @@ class Ec2(Cloud):
 
     def _image_out(self, image):
         state = "available" if time.time() - image["made"] >= self.settings.get("image_s", 0.2) else "pending"
+        state = "deregistered" if image.get("gone") else self.settings.get("image_states", {}).get(image["ImageId"], state)
         devices = [{"DeviceName": m["DeviceName"], "Ebs": {"Encrypted": self._encrypted(m), **m["Ebs"]}} for m in image["BlockDeviceMappings"]]
         keys = ("ImageId", "Name", "Architecture", "VirtualizationType", "EnaSupport", "BootMode", "ImdsSupport", "RootDeviceName", "Description")
         return {**{key: image[key] for key in keys if key in image}, "State": state, "OwnerId": "111122223333", "Tags": tag_list(image["tags"]),
@@ -65,9 +66,14 @@ class Ec2(Cloud):
         self._dry(p)
         for image_id in p.get("ImageIds", []):
             self._image(region, image_id)
-        return {"Images": [self._image_out(image) for image in self.images.values() if image["region"] == region
-                           and image["ImageId"] in p.get("ImageIds", [image["ImageId"]])
+        return {"Images": [self._image_out(image) for image in self._all_images(region)
+                           if image["ImageId"] in p.get("ImageIds", [image["ImageId"]])
                            and matches(p.get("Filters"), self._image_facts(image), image["tags"])]}
+
+    def _all_images(self, region):
+        """Those that were deregistered moments ago are still shown."""
+        shown = [image for image in self.deregistered if time.time() - image["gone"] < self.settings.get("deregistered_s", 0)]
+        return [image for image in [*self.images.values(), *shown] if image["region"] == region]
 
     def _image_facts(self, image):
         return {"name": image["Name"], "image-id": image["ImageId"], "state": self._image_out(image)["State"],
@@ -76,20 +82,22 @@ class Ec2(Cloud):
     def DeregisterImage(self, region, p):
         self._image(region, p["ImageId"])
         self._dry(p)
-        del self.images[p["ImageId"]]
+        self.deregistered.append({**self.images.pop(p["ImageId"]), "gone": time.time()})
         return {}
 
     def CopyImage(self, region, p):
+        self._dry(p)
         source = self._image(p["SourceRegion"], p["SourceImageId"])
         for image in self.images.values():
             if p.get("ClientToken") and image.get("token") == p["ClientToken"]:
                 return {"ImageId": image["ImageId"]}
-        self._dry(p)
+        if any(image["Name"] == p["Name"] and image["region"] == region for image in self.images.values()):
+            raise Refused(400, "InvalidAMIName.Duplicate", f"AMI name {p['Name']} is already in use")
         devices = []
         for mapping in source["BlockDeviceMappings"]:
             old = self.snapshots[mapping["Ebs"]["SnapshotId"]]
-            encrypted = p.get("Encrypted", old.encrypted)
-            copy = Snapshot(self.folder, region, old.size, parent=old, encrypted=encrypted, kms=p.get("KmsKeyId", old.kms))
+            encrypted = p.get("Encrypted", old.encrypted)  # with the key named, or the default one of the region
+            copy = Snapshot(self.folder, region, old.size, parent=old, encrypted=encrypted, kms=p.get("KmsKeyId", DEFAULT_KEY) if encrypted else None)
             copy.state = "completed"
             self.snapshots[copy.id] = copy
             devices.append({**mapping, "Ebs": {**mapping["Ebs"], "SnapshotId": copy.id}})
@@ -99,6 +107,7 @@ class Ec2(Cloud):
         return {"ImageId": image["ImageId"]}
 
     def ModifyImageAttribute(self, region, p):
+        self._dry(p)
         image = self._image(region, p["ImageId"])
         for mapping in image["BlockDeviceMappings"]:
             if (self.snapshots[mapping["Ebs"]["SnapshotId"]].kms or "").endswith("ebs-default"):
@@ -107,6 +116,7 @@ class Ec2(Cloud):
         return {}
 
     def ModifySnapshotAttribute(self, region, p):
+        self._dry(p)
         if p["Attribute"] != "createVolumePermission" or p["OperationType"] != "add":
             raise Refused(400, "InvalidParameterValue", "only adding createVolumePermission")
         self._snapshot(region, p["SnapshotId"]).shared += p["UserIds"]
@@ -147,7 +157,8 @@ class Ec2(Cloud):
 
     def DeleteSnapshot(self, region, p):
         snapshot = self._snapshot(region, p["SnapshotId"])
-        for image in self.images.values():
+        held = [image for image in self.deregistered if time.time() - image["gone"] < self.settings.get("held_s", 0)]
+        for image in [*self.images.values(), *held]:
             if any(m["Ebs"]["SnapshotId"] == snapshot.id for m in image["BlockDeviceMappings"]):
                 raise Refused(400, "InvalidSnapshot.InUse", f"The snapshot {snapshot.id} is currently in use by {image['ImageId']}")
         self._dry(p)

@@ -12,6 +12,7 @@ FOLDER/settings.json is read at start (and again on POST /_test/settings), an ob
     clock_s       how far this server's clock is ahead
     not_found_s   how long a fresh snapshot does not exist; complete_s, image_s, import_s: how long things take
     snapshot_news_s   for how long EC2 does not know it either; page: so many items an answer; encrypt_always: an account's setting
+    deregistered_s, held_s   for how long an image that is gone is shown, and has its snapshots
     versions      buckets keep them; import_failure: why imports fail
     completed_twice   EBS's reason for refusing what comes after CompleteSnapshot
     subnets, groups, addresses   those of the account, as EC2 describes them

@@ -126,26 +126,6 @@ def test_two_regions(server, disk):
     assert {server.state()["images"][image["ami"]]["region"] for image in images} == {REGION, "us-east-1"}
 
 
-def test_copying_and_sharing(server, disk):
-    key = "arn:aws:kms:eu-central-1:111122223333:key/12345678-1234-1234-1234-123456789012"
-    images = upload(server, disk, "--kms-key", key, "--copy-to", "us-east-1", "--share-with", "444455556666")
-    state = server.state()
-    original, copy = (state["images"][image["ami"]] for image in images)
-    assert original["launch"] == ["444455556666"] and state["snapshots"][the_snapshot(server, images[0]["ami"])]["shared"] == ["444455556666"]
-    assert copy["region"] == "us-east-1" and copy["tags"] == original["tags"]
-    assert state["snapshots"][the_snapshot(server, images[0]["ami"])]["kms"] == key
-    assert same(server.disk(the_snapshot(server, images[1]["ami"])), disk)
-    again = upload(server, disk, "--kms-key", key, "--copy-to", "us-east-1")
-    assert [image["ami"] for image in again] == [image["ami"] for image in images]
-
-
-def test_deleting_takes_the_snapshot_too(server, disk):
-    [image] = upload(server, disk)
-    snapshot = the_snapshot(server, image["ami"])
-    assert server.ok("ami", "delete", image["ami"]).stdout == f"{image['ami']}\n{snapshot}\n"
-    assert server.state()["snapshots"] == {} and server.state()["images"] == {}
-
-
 def test_images_are_listed(server, disk):
     [image] = upload(server, disk)
     lines = server.ok("ami", "list").stdout.splitlines()
@@ -173,12 +153,6 @@ def test_a_disk_on_another_is_refused(server, disk, tmp_path):
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", disk, "-F", "raw", top], check=True)
     code, lines = refused(server, "ami", "upload", top)
     assert (code, lines) == (3, [f"imgbuild: {top}: needs another file (a backing or data file)", "hint: qemu-img convert makes one whole disk of both"])
-
-
-def test_an_image_under_the_default_key_is_not_shared(server, disk):
-    code, lines = refused(server, "ami", "upload", disk, "--share-with", "444455556666")
-    assert (code, lines) == (2, ["imgbuild: an image encrypted with the account's default key can't be shared",
-                                 "hint: name a key of your own with --kms-key, or say --no-encryption"])
 
 
 def test_a_changed_artifact_is_refused(server, disk):
