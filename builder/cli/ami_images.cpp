@@ -138,7 +138,7 @@ void add_policy(CLI::App& ami, Session& session) {
   CLI::App* command = ami.add_subcommand("policy", "The exact IAM policy that these commands need");
   command->add_option("--region", *region, "Where it is for (default: AWS_REGION, or the profile's, or any but those of China and of governments)");
   command->add_option("--bucket", request->bucket, "For --method import, with this bucket");
-  command->add_option("--kms-key", request->kms_key, "For images encrypted with this key");
+  command->add_option("--kms-key", request->kms_keys, "For images encrypted with this key, may be repeated")->allow_extra_args(false);
   command->add_flag_callback("--launch", [request] { request->launch = PolicyRequest::Launch::yes; }, "For ami launch too");
   command->add_flag("--import-role", *is_role, "The policies of the role vmimport instead (with --bucket)");
   command->callback([request, is_role, region, &session] {

@@ -19,7 +19,6 @@ constexpr std::uint64_t kDoubles = 32;  // may be sent, and two more for each re
 constexpr milliseconds kFirstDelay{200};
 constexpr milliseconds kMostDelay{5'000};
 constexpr milliseconds kSpreadDelay{500};
-constexpr std::chrono::seconds kSpreadTime{132};  // until a fresh snapshot is known everywhere
 
 /// As libcurl sends it: without the scheme's own port.
 std::string host_of(const std::string& url) {

@@ -20,6 +20,9 @@
 
 namespace imgbuild {
 
+/// Until what is new is known everywhere in AWS (EBS team's figure).
+inline constexpr std::chrono::seconds kSpreadTime{132};
+
 /// One call of a service, as data.
 struct AwsCall {
   std::string service;    ///< as in signatures and host names: ebs, ec2, s3
@@ -30,7 +33,7 @@ struct AwsCall {
   std::vector<HttpHeader> headers = {};
   std::function<std::string()> body = {};  ///< made when it is sent, anew for each attempt; none: empty
   enum class Payload { in_signature, unsigned_payload } payload = Payload::in_signature;
-  /// What the call is about was made moments ago: for 132 s "not found" may be news that has not spread (EBS team's figure).
+  /// What the call is about was made moments ago: for kSpreadTime "not found" may be news that has not spread.
   enum class Fresh { no, yes } fresh = Fresh::no;
   /// Two of them at once do what one does: where the answer is late, another is sent beside it, and the first answer counts.
   enum class Twice { no, yes } twice = Twice::no;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -32,9 +31,6 @@ void add_tags(Ec2Parameters& parameters, const std::string& prefix, const Tags& 
 /// "Filter.N.Name" and its one value.
 void add_filter(Ec2Parameters& parameters, int number, const std::string& name, const std::string& value);
 [[nodiscard]] Tags read_tags(const XmlNode& node);
-
-/// What is new may be unknown elsewhere for so long (EBS team's figure).
-inline constexpr std::chrono::seconds kSpreadTime{132};
 
 /// A snapshot as EC2 tells of it.
 struct SnapshotFacts {

@@ -17,6 +17,7 @@ namespace {
 constexpr std::uint64_t kLeastPart = 8 << 20;
 constexpr std::uint64_t kMostParts = 9'000;  // S3 takes 10 000
 constexpr std::size_t kMostAtOnce = 8;       // parts are in memory while they travel
+constexpr std::chrono::minutes kPuttingTogether{10};  // of the parts; S3's guide says that it may take minutes
 constexpr std::chrono::hours kMostImport{6};  // others polled for 100 minutes
 
 AwsCall object_call(const UploadRecord& record, const std::string& operation, const std::string& method, const std::string& query) {
@@ -99,6 +100,7 @@ std::string complete_upload(Aws& aws, const UploadRecord& record, const std::map
   AwsCall call = object_call(record, "CompleteMultipartUpload", "POST", "uploadId=" + percent_encode(record.upload));
   call.headers = {{"content-type", "application/xml"}};
   call.body = [&body] { return body; };
+  call.patience = kPuttingTogether;
   try {
     const HttpAnswer answer = aws.call(std::move(call));
     const auto version = answer.headers.find("x-amz-version-id");

@@ -33,14 +33,14 @@ class Arns {
 
 void add_import(Json& statements, const Arns& arns) {
   statements.push_back(allow("Objects", {"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject"}, arns.objects()));
-  statements.push_back(allow("Bucket", {"s3:GetBucketLocation"}, arns.bucket()));
+  statements.push_back(allow("Bucket", {"s3:GetBucketLocation", "s3:ListBucketMultipartUploads"}, arns.bucket()));
   statements.push_back(allow("Imports", {"ec2:CancelImportTask", "ec2:DescribeImportSnapshotTasks", "ec2:ImportSnapshot"}, "*"));
   statements.push_back(allow("ImportTags", {"ec2:CreateTags"}, arns.of_account("import-snapshot-task")));
 }
 
-void add_key(Json& statements, const std::string& key) {
-  statements.push_back(allow("Key", {"kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*", "kms:ReEncrypt*"}, key));
-  Json grant = allow("Grant", {"kms:CreateGrant"}, key);
+void add_keys(Json& statements, const std::vector<std::string>& keys) {
+  statements.push_back(allow("Key", {"kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*", "kms:ReEncrypt*"}, keys));
+  Json grant = allow("Grant", {"kms:CreateGrant"}, keys);
   grant["Condition"] = {{"Bool", {{"kms:GrantIsForAWSResource", "true"}}}};  // by EBS for us, and by nobody else
   statements.push_back(grant);
 }
@@ -61,7 +61,7 @@ std::string iam_policy(const PolicyRequest& request) {
   statements.push_back(allow("Images", {"ec2:CopyImage", "ec2:DeleteSnapshot", "ec2:DeregisterImage", "ec2:DescribeImages", "ec2:DescribeSnapshots",
                                         "ec2:ModifyImageAttribute", "ec2:ModifySnapshotAttribute", "ec2:RegisterImage"}, "*"));
   if (!request.bucket.empty()) add_import(statements, arns);
-  if (!request.kms_key.empty()) add_key(statements, request.kms_key);
+  if (!request.kms_keys.empty()) add_keys(statements, request.kms_keys);
   if (request.launch == PolicyRequest::Launch::yes) add_launch(statements, arns);
   return policy_of(statements).dump(2);
 }
@@ -74,8 +74,8 @@ std::string import_role_policies(const PolicyRequest& request) {
   access.push_back(allow("Bucket", {"s3:GetBucketLocation", "s3:ListBucket"}, arns.bucket()));
   access.push_back(allow("Disk", {"s3:GetObject"}, arns.objects()));
   access.push_back(allow("Snapshots", {"ec2:CopySnapshot", "ec2:Describe*", "ec2:ModifySnapshotAttribute", "ec2:RegisterImage"}, "*"));
-  if (!request.kms_key.empty()) {  // as VM Import's guide has it
-    access.push_back(allow("Key", {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"}, request.kms_key));
+  if (!request.kms_keys.empty()) {  // as VM Import's guide has it
+    access.push_back(allow("Key", {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"}, request.kms_keys));
   }
   return Json{{"trust", policy_of(Json::array({trust}))}, {"access", policy_of(access)}}.dump(2);
 }

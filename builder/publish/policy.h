@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace imgbuild {
 
@@ -8,7 +9,7 @@ namespace imgbuild {
 struct PolicyRequest {
   std::string partition = "aws";  ///< as in ARNs: "aws-cn"
   std::string bucket;             ///< empty: EBS direct only
-  std::string kms_key;            ///< ARN; empty: the account's default key, which needs no grant of its own
+  std::vector<std::string> kms_keys;  ///< ARNs; none: the account's default keys, which need no grant of their own
   enum class Launch { no, yes } launch = Launch::no;  ///< ami launch too
 };
 

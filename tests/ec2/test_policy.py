@@ -10,10 +10,11 @@ from test_upload import upload
 
 ACCOUNT = "111122223333"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"
+THERE = KEY.replace(REGION, "us-east-1")
 OF_EBS = {"StartSnapshot", "PutSnapshotBlock", "CompleteSnapshot"}
 PUTTING = {"CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"}
-OF_S3 = PUTTING | {"AbortMultipartUpload", "DeleteObject", "HeadObject", "GetBucketLocation", "HeadBucket"}
-READING = {"HeadObject": "GetObject", "HeadBucket": "ListBucket"}
+OF_S3 = PUTTING | {"AbortMultipartUpload", "DeleteObject", "HeadObject", "GetBucketLocation", "HeadBucket", "GetObject", "ListMultipartUploads"}
+READING = {"HeadObject": "GetObject", "HeadBucket": "ListBucket", "ListMultipartUploads": "ListBucketMultipartUploads"}
 KINDS = {"snap": "snapshot", "ami": "image", "i": "instance", "vol": "volume", "import-snap": "import-snapshot-task"}
 # Asked for by AWS on our behalf, or in cases that these runs have not.
 BY_AWS = {"s3:GetObject", "s3:DeleteObjectVersion", "s3:GetBucketLocation", "ec2:CancelImportTask"}
@@ -94,11 +95,11 @@ def change(disk, block):
 
 
 def test_an_upload_by_blocks_a_copy_a_share_and_a_deletion(server, disk):
-    [image] = upload(server, disk, "--kms-key", KEY, "--copy-to", "us-east-1", "--share-with", "444455556666")[:1]
+    [image] = upload(server, disk, "--kms-key", KEY, "--copy-to", f"us-east-1={THERE}", "--share-with", "444455556666")[:1]
     server.ok("ami", "delete", image["ami"])
     server.ok("ami", "list")
     server.ok("ami", "gc")
-    printed = policy(server, "--kms-key", KEY)
+    printed = policy(server, "--kms-key", KEY, "--kms-key", THERE)
     assert denied(printed, needed(server)) == []
     assert unused(printed, needed(server)) == set()
     assert statement_for(printed, "kms:CreateGrant", KEY, by_service="false") is None
