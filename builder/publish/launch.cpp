@@ -19,8 +19,11 @@ struct InstanceType {
 constexpr InstanceType kTypes[] = {{"t3.micro", 1, 2},     {"t3.small", 2, 2},     {"t3.medium", 4, 2},    {"t3.large", 8, 2},      {"t3.xlarge", 16, 4},
                                    {"m6i.2xlarge", 32, 8}, {"m6i.4xlarge", 64, 16}, {"m6i.8xlarge", 128, 32}, {"m6i.16xlarge", 256, 64}};
 
-Tags tags_of(const Launch& launch) {
-  return {{"Name", launch.machine}, {kMachineTag, launch.tag()}, {"imgbuild:role", launch.role}, {kBackupTag, "true"}};
+/// The backup plan takes a machine whole: volumes with its tag would be backed up twice.
+Tags tags_of(const Launch& launch, const std::string& kind) {
+  Tags tags = {{"Name", launch.machine}, {kMachineTag, launch.tag()}, {"imgbuild:role", launch.role}};
+  if (kind == "instance") tags[kBackupTag] = "true";
+  return tags;
 }
 
 void add_devices(Ec2Parameters& parameters, const Launch& launch) {
@@ -83,7 +86,7 @@ Ec2Parameters launch_parameters(const Launch& launch) {
   for (const char* kind : {"instance", "volume"}) {
     const std::string prefix = fmt::format("TagSpecification.{}", ++number);
     parameters.emplace_back(prefix + ".ResourceType", kind);
-    add_tags(parameters, prefix + ".Tag", tags_of(launch));
+    add_tags(parameters, prefix + ".Tag", tags_of(launch, kind));
   }
   if (!launch.user_data.empty()) parameters.emplace_back("UserData", launch.user_data.reveal());
   return parameters;

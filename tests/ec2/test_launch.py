@@ -56,6 +56,8 @@ def test_a_machine_starts_with_its_seed_volume(server, prod, tmp_path):
     root, seed = asked["BlockDeviceMappings"]
     assert root["Ebs"]["VolumeSize"] == 30 and seed["DeviceName"] == "/dev/sdf"
     assert state["instances"][instance]["tags"] == {"Name": "prod-s1", "imgbuild:machine": "prod/prod-s1", "imgbuild:role": "web-master", "backup-normal": "true"}
+    [volumes] = [spec["Tags"] for spec in asked["TagSpecifications"] if spec["ResourceType"] == "volume"]
+    assert "backup-normal" not in {tag["Key"] for tag in volumes}  # the machine is backed up whole, once
     assert state["instances"][instance]["address"] == "eipalloc-1"
     # The seed was on an encrypted snapshot, which has gone, and it is in no image.
     assert seed["Ebs"]["SnapshotId"] not in state["snapshots"] and "UserData" not in asked
