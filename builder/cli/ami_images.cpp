@@ -116,9 +116,8 @@ void collect_strangers(Session& session, Aws& aws, ImageOptions::All all) {
 void collect(Session& session, const ImageOptions& options) {
   AmiSession aws(session, options);
   for (const std::string& region : regions_of(options)) {
-    const bool goes_on = collect_journals(session, aws.in(region));
-    if (goes_on && options.all == ImageOptions::All::yes) {
-      session.status().note(fmt::format("{}: while an upload goes on, --all deletes nothing else", region));
+    if (collect_journals(session, aws.in(region))) {
+      session.status().note(fmt::format("{}: while an upload goes on, nothing of other hosts is looked for", region));
       continue;
     }
     collect_strangers(session, aws.in(region), options.all);
