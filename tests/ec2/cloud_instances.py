@@ -23,10 +23,6 @@ class Instances(Ec2):
 
     # --- of what and where instances are ---
 
-    def _image_out(self, image):
-        out = super()._image_out(image)
-        return {**out, "State": self.settings.get("image_states", {}).get(out["ImageId"], out["State"])}
-
     def DescribeSubnets(self, region, p):
         self._dry(p)
         subnets = self._given("subnets", "SubnetId")
@@ -134,7 +130,8 @@ class Instances(Ec2):
             if len(base64.b64decode(p.get("UserData", ""))) > 16384:
                 raise Refused(400, "InvalidParameterValue", "User data is limited to 16384 bytes")
             self._check_volumes(region, image, p.get("BlockDeviceMappings", []))
-            self._check_network(p["NetworkInterfaces"][0])
+            for interface in p.get("NetworkInterfaces", []):
+                self._check_network(interface)
             self._dry(p)
             instance = {"InstanceId": new_id("i"), "asked": p, "region": region, "made": time.time(), "state": "pending",
                         "reason": self.settings.get("instance_failure"), "tags": tags_of(p.get("TagSpecifications"), "instance")}

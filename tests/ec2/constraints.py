@@ -14,6 +14,8 @@ FILTERS = {
     "DescribeImages": {"name", "image-id", "state", "block-device-mapping.snapshot-id", "tag-key"},
     "DescribeSnapshots": {"status", "snapshot-id", "tag-key"},
     "DescribeSecurityGroups": {"vpc-id", "group-name", "group-id", "tag-key"},
+    "DescribeSubnets": {"subnet-id", "vpc-id", "tag-key"},
+    "DescribeAddresses": {"public-ip", "allocation-id", "tag-key"},
     "DescribeInstances": {"instance-id", "instance-state-name", "tag-key"},
 }
 MOST_TAGS = 50
