@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import pytest
-from conftest import REGION, same
+from conftest import REGION
 from test_upload import upload
 
 import imgbuild_program as imgbuild

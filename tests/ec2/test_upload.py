@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from conftest import BLOCK, REGION, make_disk, same
+from conftest import BLOCK, REGION, same
 
 
 def upload(server, image, *arguments, **changes):
@@ -175,19 +175,3 @@ def test_permissions_are_asked_for_before_anything_is_made(server, disk):
 ], ids=["region", "bucket"])
 def test_usage(server, disk, arguments, said):
     assert refused(server, "ami", "upload", disk, *arguments) == (2, said)
-
-
-def test_memory_and_requests_stay_small(server, tmp_path):
-    """More data than may be in memory at once."""
-    disk = make_disk(tmp_path / "web-master.raw", 500)
-    process = server.start("--json", "ami", "upload", disk)
-    most = 0
-    while process.poll() is None:
-        for line in open(f"/proc/{process.pid}/status"):
-            most = max(most, int(line.split()[1])) if line.startswith("VmHWM") else most
-    [image] = json.loads(process.communicate()[0])["images"]
-    assert image["blocks"] == data_blocks(disk)
-    assert 1000 < most < 150 << 10  # KiB
-    state = server.state()
-    assert sum(state["counts"].values()) <= image["blocks"] + 60
-    assert state["most_open"] <= 120  # 64 at once, 16 that are late, 32 beside those, and a few that end
