@@ -1,0 +1,52 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include "cli/ops_files.h"
+
+namespace imgbuild {
+
+/// The runbook as it grows: Markdown, with this deployment's names in the places of its texts and commands.
+class Runbook {
+ public:
+  explicit Runbook(const OpsInput& input);
+
+  template <typename... Args>
+  void add(fmt::format_string<Args...> format, Args&&... args) {
+    text_ += fmt::format(format, std::forward<Args>(args)...) + "\n";
+  }
+  /// Lines to be typed.
+  void code(const std::vector<std::string>& lines);
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+  [[nodiscard]] const OpsInput& input() const { return input_; }
+  [[nodiscard]] const Environment& env() const { return input_.environment; }
+  /// The environment file.
+  [[nodiscard]] std::string file() const { return input_.environment_file.native(); }
+  [[nodiscard]] const std::vector<const Machine*>& ours() const { return ours_; }
+  /// The machines that somebody else keeps.
+  [[nodiscard]] const std::vector<const Machine*>& others() const { return others_; }
+  /// The first web server, or nullptr.
+  [[nodiscard]] const Machine* master() const { return master_; }
+  /// The one that follows it, or nullptr.
+  [[nodiscard]] const Machine* slave() const { return slave_; }
+
+  /// "ssh -F …/ssh_config prod-s1 COMMAND".
+  [[nodiscard]] std::string ssh(const Machine& machine, const std::string& command = "") const;
+
+ private:
+  const OpsInput& input_;
+  std::string text_;
+  const Machine* master_ = nullptr;
+  const Machine* slave_ = nullptr;
+  std::vector<const Machine*> ours_;
+  std::vector<const Machine*> others_;
+};
+
+void add_first_start(Runbook& book);
+void add_exchange(Runbook& book);
+void add_promotion(Runbook& book);
+void add_restore(Runbook& book);
+void add_rotation(Runbook& book);
+
+}  // namespace imgbuild
