@@ -5,8 +5,8 @@ import re
 
 import jsonschema
 import pytest
+from ops_deployment import ops
 from test_launch import ENVIRONMENT
-from test_ops_files import ops
 
 import imgbuild_program as imgbuild
 

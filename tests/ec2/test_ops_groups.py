@@ -1,0 +1,117 @@
+"""imgbuild ops: the security groups say the same as the machines' own firewalls, and the backups are made when they should be."""
+import ipaddress
+import json
+import re
+
+import botocore.session
+import botocore.validate
+import pytest
+from ops_deployment import deployment, ops  # noqa: F401
+from test_launch import ENVIRONMENT
+
+import imgbuild_program as imgbuild
+
+
+@pytest.fixture
+def prod(deployment):
+    return deployment(ENVIRONMENT)
+
+
+def ways(rules):
+    """(machine, protocol, port, network), networks joined where they touch."""
+    found = {}
+    for machine, protocol, port, network in rules:
+        found.setdefault((machine, protocol, port), []).append(ipaddress.ip_network(network))
+    return {(*key, str(network)) for key, networks in found.items() for version in (4, 6)
+            for network in ipaddress.collapse_addresses(n for n in networks if n.version == version)}
+
+
+def ways_of_matrix(env):
+    rows = json.loads(imgbuild.run_ok("ops", "firewall", "--env", env, "--json").stdout)["rows"]
+    return ways((row["to"], row["protocol"], row["port"], source["network"]) for row in rows if not row["external"] for source in row["from"])
+
+
+def ways_of_terraform(folder):
+    resources = json.loads((folder / "terraform.tf.json").read_text())["resource"]
+    groups = {f"${{aws_security_group.{key}.id}}": group["tags"]["Name"] for key, group in resources["aws_security_group"].items()}
+    rules = resources["aws_vpc_security_group_ingress_rule"].values()
+    assert all(rule["from_port"] == rule["to_port"] for rule in rules)
+    return ways((groups[rule["security_group_id"]], rule["ip_protocol"], rule["from_port"], rule.get("cidr_ipv4") or rule["cidr_ipv6"]) for rule in rules)
+
+
+def groups_of_cloudformation(folder):
+    resources = json.loads((folder / "cloudformation.json").read_text())["Resources"]
+    return [resource["Properties"] for resource in resources.values() if resource["Type"] == "AWS::EC2::SecurityGroup"]
+
+
+def ways_of_cloudformation(folder):
+    return ways((group["Tags"][0]["Value"], rule["IpProtocol"], rule["FromPort"], rule.get("CidrIp") or rule["CidrIpv6"])
+                for group in groups_of_cloudformation(folder) for rule in group["SecurityGroupIngress"])
+
+
+def test_the_groups_let_in_what_the_machines_let_in(prod):
+    folder = ops(prod)
+    assert ways_of_terraform(folder) == ways_of_cloudformation(folder) == ways_of_matrix(prod)
+    assert {way[0] for way in ways_of_terraform(folder)} == {"prod-s1", "prod-s2", "prod-a1"}  # the trustee's own is not ours
+
+
+def test_behind_cloudflare_the_web_is_open_to_it_alone(prod):
+    folder = ops(prod, "--cloudflare")
+    plain = ways_of_matrix(prod)
+    assert ways_of_terraform(folder) == ways_of_cloudformation(folder)
+    world = {way for way in plain if way[3] in ("0.0.0.0/0", "::/0")}
+    web = {way for way in world if way[2] in (80, 443, 8443)}
+    assert web and ways_of_terraform(folder) & web == set()
+    assert plain - web == {way for way in ways_of_terraform(folder) if way in plain}
+    assert ("prod-s1", "tcp", 443, "172.64.0.0/13") in ways_of_terraform(folder)
+
+
+def model(service, operation):
+    return botocore.session.get_session().get_service_model(service).operation_model(operation)
+
+
+def complaints(parameters, operation):
+    return botocore.validate.ParamValidator().validate(parameters, operation.input_shape).generate_report()
+
+
+def test_awss_model_takes_the_rules_of_cloudformation(prod):
+    """The properties of a group are the parameters of the calls that CloudFormation makes of them."""
+    for group in groups_of_cloudformation(ops(prod)):
+        permissions = [{"IpProtocol": rule["IpProtocol"], "FromPort": rule["FromPort"], "ToPort": rule["ToPort"],
+                        **({"IpRanges": [{"CidrIp": rule["CidrIp"], "Description": rule["Description"]}]} if "CidrIp" in rule
+                           else {"Ipv6Ranges": [{"CidrIpv6": rule["CidrIpv6"], "Description": rule["Description"]}]})} for rule in group["SecurityGroupIngress"]]
+        assert complaints({"GroupId": "sg-1", "IpPermissions": permissions}, model("ec2", "AuthorizeSecurityGroupIngress")) == ""
+        assert len(permissions) <= 60  # AWS's limit, without asking for more
+        assert set(group) <= {"GroupName", "GroupDescription", "VpcId", "SecurityGroupIngress", "SecurityGroupEgress", "Tags"}
+        for rule in group["SecurityGroupIngress"]:
+            assert re.fullmatch(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}", rule["Description"])
+
+
+def test_logical_ids_and_references_of_cloudformation_hold(prod):
+    template = json.loads((ops(prod) / "cloudformation.json").read_text())
+    assert all(re.fullmatch("[A-Za-z0-9]{1,255}", name) for name in template["Resources"])
+    known = set(template["Resources"]) | set(template["Parameters"])
+    referred = set(re.findall(r'"Ref": "(\w+)"', json.dumps(template))) | set(re.findall(r'"Fn::GetAtt": \["(\w+)"', json.dumps(template)))
+    assert referred == {"Vpc", "BackupVault", "BackupPlan", "BackupRole"} <= known
+
+
+def backup_rules(folder):
+    """(name, schedule, days), by both files."""
+    formation = json.loads((folder / "cloudformation.json").read_text())["Resources"]["BackupPlan"]["Properties"]["BackupPlan"]["BackupPlanRule"]
+    terraform = json.loads((folder / "terraform.tf.json").read_text())["resource"]["aws_backup_plan"]["backup"]["rule"]
+    of_terraform = [(rule["rule_name"], rule["schedule"], rule["lifecycle"][0]["delete_after"]) for rule in terraform]
+    assert [(rule["RuleName"], rule["ScheduleExpression"], rule["Lifecycle"]["DeleteAfterDays"]) for rule in formation] == of_terraform
+    return of_terraform
+
+
+def test_backups_are_made_and_kept_as_they_were_by_hand(prod):
+    rules = backup_rules(ops(prod))
+    assert rules == [("every-3-hours", "cron(0 0/3 ? * * *)", 1), ("daily", "cron(30 1 ? * * *)", 6), ("weekly", "cron(30 2 ? * 1 *)", 28),
+                     ("monthly", "cron(30 3 1 * ? *)", 731)]
+    plan = {"BackupPlanName": "prod", "Rules": [{"RuleName": name, "TargetBackupVaultName": "prod", "ScheduleExpression": schedule, "Lifecycle": {"DeleteAfterDays": days}}
+                                                for name, schedule, days in rules]}
+    assert complaints({"BackupPlan": plan}, model("backup", "CreateBackupPlan")) == ""
+    selection = json.loads((prod.parent / "output/prod/ops/cloudformation.json").read_text())["Resources"]["BackupSelection"]["Properties"]["BackupSelection"]
+    selection["IamRoleArn"] = "arn:aws:iam::1:role/x"
+    assert complaints({"BackupPlanId": "x", "BackupSelection": selection}, model("backup", "CreateBackupSelection")) == ""
+    assert selection["ListOfTags"] == [{"ConditionType": "STRINGEQUALS", "ConditionKey": "backup-normal", "ConditionValue": "true"}]
