@@ -103,8 +103,9 @@ void write_files(Session& session, const FileOptions& options) {
   const std::vector<PortRow> ports = port_matrix(project, environment, problems);
   problems.throw_if_any();
   const fs::path folder = output_root_or_default(project, options.output_root) / environment.deployment / "ops";
-  const OpsInput input = {.environment = environment, .ports = ports, .folder = fs::absolute(folder).lexically_normal(),
-                          .environment_file = fs::absolute(environment.file).lexically_normal(), .address = options.address, .cloudflare = options.cloudflare};
+  const auto whole = [](const fs::path& path) { return path.empty() ? path : fs::absolute(path).lexically_normal(); };
+  const OpsInput input = {.environment = environment, .ports = ports, .folder = whole(folder), .environment_file = whole(environment.file),
+                          .output_root = whole(options.output_root), .address = options.address, .cloudflare = options.cloudflare};
   const std::vector<OpsFile> files = ops_files(input);  // all are made before the first is written
   io::make_directories(folder, 0755);
   for (const OpsFile& file : files) {

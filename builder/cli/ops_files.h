@@ -16,6 +16,7 @@ struct OpsInput {
   const std::vector<PortRow>& ports;
   std::filesystem::path folder;       ///< where the files will be, absolute
   std::filesystem::path environment_file;  ///< absolute
+  std::filesystem::path output_root;       ///< absolute, as -o said; empty: the default
   enum class Address { private_ip, public_ip } address = Address::private_ip;  ///< by which the machines are reached
   enum class Cloudflare { no, yes } cloudflare = Cloudflare::no;
 };
@@ -39,6 +40,9 @@ struct OpsFile {
 
 /// All of them, in a fixed order.
 [[nodiscard]] std::vector<OpsFile> ops_files(const OpsInput& input);
+
+/// The text as one word for a shell: as it is if that is plain, else in quotes.
+[[nodiscard]] std::string shell_word(const std::string& text);
 
 /// "s1" of "prod-s1" in the deployment prod.
 [[nodiscard]] std::string short_name(const Environment& environment, const Machine& machine);

@@ -6,13 +6,14 @@ namespace imgbuild {
 namespace {
 
 void add_machines(Runbook& book) {
-  book.add("# Runbook of {}\n\nMade by `imgbuild ops` from `{}`; run it again when that file changes. It holds no secret.\n", book.env().deployment, book.file());
+  book.add("# Runbook of {}\n\nIt holds no secret. When `{}` has changed, make it and the files beside it anew:", book.env().deployment, book.file());
+  book.code({book.imgbuild_ops()});
   book.add("| machine | role | private | public | kept by |\n|---|---|---|---|---|");
   for (const Machine& machine : book.env().machines) {
     book.add("| {} | {} | {} | {} | {} |", machine.name, machine.role, machine.private_ip, machine.public_ip.empty() ? "–" : machine.public_ip,
              machine.external == Machine::External::yes ? "somebody else" : "us");
   }
-  book.add("\nAll windows at once: `tmuxinator start -p {}`. One machine: `{}`.\n", (book.input().folder / "tmuxinator.yml").native(),
+  book.add("\nAll windows at once: `tmuxinator start -p {}`. One machine: `{}`.\n", shell_word(book.input().folder / "tmuxinator.yml"),
            book.ssh(book.env().machines.front()));
 }
 
@@ -29,7 +30,23 @@ Runbook::Runbook(const OpsInput& input) : input_(input) {
 void Runbook::code(const std::vector<std::string>& lines) { text_ += fmt::format("\n```\n{}\n```\n\n", fmt::join(lines, "\n")); }
 
 std::string Runbook::ssh(const Machine& machine, const std::string& command) const {
-  return fmt::format("ssh -F {} {}{}{}", (input_.folder / "ssh_config").native(), machine.name, command.empty() ? "" : " ", command);
+  return fmt::format("ssh -F {} {}{}{}", shell_word(input_.folder / "ssh_config"), machine.name, command.empty() ? "" : " ", command);
+}
+
+std::string Runbook::imgbuild(const std::string& command, const std::string& more) const {
+  const std::string output = input_.output_root.empty() ? "" : " -o " + shell_word(input_.output_root);
+  return fmt::format("./builder/imgbuild {} --env {}{}{}{}", command, shell_word(input_.environment_file), output, more.empty() ? "" : " ", more);
+}
+
+std::string Runbook::imgbuild_ops() const {
+  std::vector<std::string> flags;
+  if (input_.address == OpsInput::Address::public_ip) flags.emplace_back("--public");
+  if (input_.cloudflare == OpsInput::Cloudflare::yes) flags.emplace_back("--cloudflare");
+  return imgbuild("ops", fmt::format("{}", fmt::join(flags, " ")));
+}
+
+std::string Runbook::imgbuild_peers(const std::string& command) const {
+  return fmt::format("./builder/imgbuild peers {} --env {} --ssh-config {}", command, shell_word(input_.environment_file), shell_word(input_.folder / "ssh_config"));
 }
 
 std::string ops_runbook(const OpsInput& input) {

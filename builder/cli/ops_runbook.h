@@ -33,6 +33,12 @@ class Runbook {
 
   /// "ssh -F …/ssh_config prod-s1 COMMAND".
   [[nodiscard]] std::string ssh(const Machine& machine, const std::string& command = "") const;
+  /// "./builder/imgbuild COMMAND --env … -o … MORE", for the commands that have -o.
+  [[nodiscard]] std::string imgbuild(const std::string& command, const std::string& more = "") const;
+  /// The call of `imgbuild ops` that made all this.
+  [[nodiscard]] std::string imgbuild_ops() const;
+  /// "./builder/imgbuild peers COMMAND --env … --ssh-config …": that file says by which addresses.
+  [[nodiscard]] std::string imgbuild_peers(const std::string& command) const;
 
  private:
   const OpsInput& input_;

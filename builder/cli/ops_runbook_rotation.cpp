@@ -44,8 +44,7 @@ void add_rotation(Runbook& book) {
   if (book.master() != nullptr && book.master()->keys == KeyOrigin::seed) {
     book.add("| TLS key of the web servers | `shared/web/tls.key`, `tls.crt` | new seeds, machines made anew, exchange |");
   }
-  book.add("\nMake the seeds with `imgbuild seed --env {}`, start the machine anew with its seed, and prove the links with `imgbuild peers verify --env {}`.", book.file(),
-           book.file());
+  book.add("\nMake the seeds with `{}`, start the machine anew with its seed, and prove the links with `{}`.", book.imgbuild("seed"), book.imgbuild_peers("verify"));
   book.add("A web server is made anew as standby first, then promoted; then the other.\n");
   add_logins(book);
 }

@@ -1,5 +1,6 @@
 """imgbuild ops: what the runbook says can be done as it says."""
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -15,6 +16,14 @@ def prod(deployment):
     return deployment(ENVIRONMENT)
 
 
+def book(env, *arguments):
+    return (ops(env, *arguments) / "RUNBOOK.md").read_text()
+
+
+def commands(text):
+    return [line for block in blocks(text) for line in block.splitlines()]
+
+
 def test_the_runbook_has_this_deployments_names(prod):
     text = (ops(prod) / "RUNBOOK.md").read_text()
     assert re.findall("^## (.*)$", text, re.M) == ["First start", "Exchange of peer packages", "Promotion: prod-s2 takes the place of prod-s1", "Restore", "Rotation of keys"]
@@ -22,23 +31,65 @@ def test_the_runbook_has_this_deployments_names(prod):
         assert words in text
 
 
+def test_the_files_are_made_anew_as_they_were_made(prod, tmp_path):
+    folder = ops(prod, "--public", "--cloudflare")
+    before = {path.name: path.read_text() for path in folder.iterdir()}
+    command = f"./builder/imgbuild ops --env {prod} -o {prod.parent}/output --public --cloudflare"
+    assert commands(before["RUNBOOK.md"])[0] == command
+    for path in folder.iterdir():
+        path.unlink()
+    Rehearsal(tmp_path / "rehearsal", prod).run(command)
+    assert {path.name: path.read_text() for path in folder.iterdir()} == before
+
+
+def test_the_output_folder_is_said_where_it_counts(prod):
+    output = f"-o {prod.parent}/output"
+    for line in commands(book(prod)):
+        if line.startswith("./builder/imgbuild "):
+            assert (output in line) != line.startswith("./builder/imgbuild peers "), line
+
+
+def test_the_exchange_logs_in_as_the_configuration_says(prod):
+    folder = prod.parent / "output/prod/ops"
+    lines = [line for line in commands(book(prod, "--public")) if line.startswith("./builder/imgbuild peers ")]
+    assert len(lines) > 1 and all(f" --ssh-config {folder}/ssh_config" in line for line in lines)
+    assert "Host prod-s1\n  HostName 203.0.113.4\n" in (folder / "ssh_config").read_text()
+
+
+def options_of(said):
+    return set(re.findall(r"(?<![\w-])(--?[a-z][\w-]*)", said))
+
+
 def test_every_command_of_the_runbook_exists(prod):
-    text = (ops(prod) / "RUNBOOK.md").read_text()
-    commands = {tuple(line.split()[1:3]) for line in text.splitlines() if line.startswith("imgbuild ")}
-    for words in commands:
-        words = [word for word in words if not word.startswith("-") and "/" not in word and word not in ("web-master",)]
-        assert imgbuild.run("--help" if not words else words[0], *words[1:2], "--help").returncode == 0, words
+    """The words and options of imgbuild, as its help has them."""
+    helps = {}
+    lines = [line.partition(" #")[0] for line in commands(book(prod, "--public", "--cloudflare")) if "imgbuild " in line]
+    assert len(lines) > 5
+    for line in lines:
+        assert line.startswith("./builder/imgbuild "), line
+        words = re.match(r"(?:[a-z]+ )+", line.removeprefix("./builder/imgbuild "))[0].split()[:2]
+        if words[0] not in ("ami", "peers"):
+            words = words[:1]
+        if tuple(words) not in helps:
+            helps[tuple(words)] = imgbuild.run_ok(*words, "--help").stdout
+        assert options_of(line) <= options_of(helps[tuple(words)]), line
+
+
+def test_every_command_in_the_machines_exists(prod):
+    """`appliance` and `eopeers`, as their own parsers take them."""
     source = imgbuild.ROOT / "overlays/common/usr/lib/appliance"
-    for word in set(re.findall(r"sudo appliance (\w+)", text)):
-        known = subprocess.run(["/usr/bin/python3", "-c", "from appliance import cli; cli._parser().parse_args()", word, "--help"], cwd=source, capture_output=True,
-                               env={"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(source)})
-        assert known.returncode == 0, word
+    text = book(prod)
+    for program, module in (("appliance", "cli"), ("eopeers", "eopeers_cli")):
+        calls = set(re.findall(rf'{program}((?: (?:"[^"\n]*"|[\w$:.=/-]+))+)', "\n".join([*commands(text), *re.findall(r"`(.*?)`", text)])))
+        assert calls or program == "eopeers"
+        for call in calls:
+            words = shlex.split(call)
+            code = f"import sys; from appliance import {module}; {module}._parser().parse_args(sys.argv[1:])"
+            known = subprocess.run(["/usr/bin/python3", "-B", "-c", code, *words], cwd=source, capture_output=True, text=True)
+            assert known.returncode == 0, (call, known.stderr)
 
 
 # --- keys ---
-
-def book(env, *arguments):
-    return (ops(env, *arguments) / "RUNBOOK.md").read_text()
 
 
 @pytest.fixture
