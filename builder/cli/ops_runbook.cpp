@@ -38,6 +38,28 @@ std::string Runbook::imgbuild(const std::string& command, const std::string& mor
   return fmt::format("./builder/imgbuild {} --env {}{}{}{}", command, shell_word(input_.environment_file), output, more.empty() ? "" : " ", more);
 }
 
+std::vector<const Machine*> Runbook::sharers() const {
+  std::vector<const Machine*> machines;
+  for (const Machine* machine : ours_) {
+    if (is_web(machine->role) && machine->keys == KeyOrigin::seed) machines.push_back(machine);
+  }
+  return machines;
+}
+
+std::string Runbook::in_vault(const std::string& entry) const {
+  return shell_word(input_.environment_file.parent_path() / vault_folder(env()).filename() / entry);
+}
+
+std::vector<std::string> Runbook::new_in_vault(const std::string& secret, const std::string& counterpart) const {
+  const std::string replaced = in_vault("replaced/" + secret.substr(0, secret.rfind('/')));
+  return {"mkdir -p " + replaced, fmt::format("mv {} {} {}/", in_vault(secret), in_vault(counterpart), replaced),
+          fmt::format("sed -i '\\|^{}$|d' {}", secret, in_vault("index")), imgbuild("seed")};
+}
+
+std::vector<std::string> Runbook::old_in_vault(const std::string& secret, const std::string& counterpart) const {
+  return {fmt::format("mv {} {} {}/", in_vault("replaced/" + secret), in_vault("replaced/" + counterpart), in_vault(secret.substr(0, secret.rfind('/')))), imgbuild("seed")};
+}
+
 std::string Runbook::imgbuild_ops() const {
   std::vector<std::string> flags;
   if (input_.address == OpsInput::Address::public_ip) flags.emplace_back("--public");

@@ -31,10 +31,19 @@ class Runbook {
   /// The one that follows it, or nullptr.
   [[nodiscard]] const Machine* slave() const { return slave_; }
 
+  /// Ours among the machines that show the web's shared certificate.
+  [[nodiscard]] std::vector<const Machine*> sharers() const;
+
   /// "ssh -F …/ssh_config prod-s1 COMMAND".
   [[nodiscard]] std::string ssh(const Machine& machine, const std::string& command = "") const;
   /// "./builder/imgbuild COMMAND --env … -o … MORE", for the commands that have -o.
   [[nodiscard]] std::string imgbuild(const std::string& command, const std::string& more = "") const;
+  /// Takes a pair of files and the line of its secret out of the vault, keeps both in its folder "replaced", and has a new pair made.
+  [[nodiscard]] std::vector<std::string> new_in_vault(const std::string& secret, const std::string& counterpart) const;
+  /// Brings what new_in_vault() took away back.
+  [[nodiscard]] std::vector<std::string> old_in_vault(const std::string& secret, const std::string& counterpart) const;
+  /// A file of the vault, as a word for a shell.
+  [[nodiscard]] std::string in_vault(const std::string& entry) const;
   /// The call of `imgbuild ops` that made all this.
   [[nodiscard]] std::string imgbuild_ops() const;
   /// "./builder/imgbuild peers COMMAND --env … --ssh-config …": that file says by which addresses.
@@ -54,5 +63,9 @@ void add_exchange(Runbook& book);
 void add_promotion(Runbook& book);
 void add_restore(Runbook& book);
 void add_rotation(Runbook& book);
+/// Its sections on the TLS keys of our machines.
+void add_tls_rotation(Runbook& book);
+/// Its section on ssh_authorized_keys.
+void add_logins(Runbook& book);
 
 }  // namespace imgbuild

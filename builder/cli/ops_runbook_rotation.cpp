@@ -1,51 +1,20 @@
 #include "cli/ops_runbook.h"
-#include "seed/view.h"
 
 namespace imgbuild {
-namespace {
-
-void add_logins(Runbook& book) {
-  book.add("### Who may log in\n\nsshd reads `/etc/ssh/authorized_keys.d/{0}` and nothing else; `~{0}/.ssh/authorized_keys` counts for nothing. `appliance apply` writes", kOpsUser);
-  book.add("that file from `users:` in `/etc/appliance/env.yml`. Keep one connection open until all is done.\n");
-  book.add("1. Change `ssh_authorized_keys` in `{}`: from there machines that are made later have it.", book.file());
-  book.add("2. Somebody goes. KEY is the second word of the line in `{}`, `AAAA` and so on:", book.file());
-  std::vector<std::string> going = {"KEY=AAAA"};
-  std::vector<std::string> shown;
-  std::vector<std::string> coming = {"LINE='ssh-ed25519 AAAA NAME'"};
-  for (const Machine* machine : book.ours()) {
-    going.push_back(book.ssh(*machine, "\"sudo sed -i '\\|${KEY:?}|d' /etc/appliance/env.yml && sudo appliance apply\""));
-    coming.push_back(R"(printf '/^    ssh_authorized_keys:/a\\      - "%s"\n' "${LINE:?}" | )" + book.ssh(*machine, "\"sudo sed -i -f - /etc/appliance/env.yml && sudo appliance apply\""));
-    shown.push_back(book.ssh(*machine, fmt::format("sudo cat /etc/ssh/authorized_keys.d/{}", kOpsUser)));
-  }
-  book.code(going);
-  book.add("3. Somebody comes. LINE is the whole line:");
-  book.code(coming);
-  book.add("`appliance apply` must say `wrote /etc/ssh/authorized_keys.d/{}`. If it says that `env.yml` is wrong, nothing was changed: cure the file, apply again.\n", kOpsUser);
-  book.add("4. Look. The lists must hold the keys of `{}` and no others:", book.file());
-  book.code(shown);
-  book.add("5. Who is logged in stays so. On each machine `loginctl list-sessions`, and for theirs `sudo loginctl terminate-session ID`.\n");
-}
-
-}  // namespace
 
 void add_rotation(Runbook& book) {
   const std::string vault = vault_folder(book.env()).filename().native();
-  book.add("## Rotation of keys\n\nThe vault `{}` never replaces what it made: who trusts an old key must be told of the new one. To have one made anew, take", vault);
-  book.add("both its files and its lines in the vault's `index` away, and keep them until all works.\n");
+  book.add("## Rotation of keys\n\nThe vault `{}` never replaces what it made. To have a key made anew, take its files and its line in the vault's `index` away, both:", vault);
+  book.add("`seed` stops where a file is gone that the index lists. The commands below do so, and keep the old key in `{}/replaced`.\n", vault);
+  book.add("- Never while an election is open: until the exchange has ended no peer knows the new key.");
+  book.add("- Never terminate an authority, and never make one anew for a new key: its share of the election's key is on its disk and nowhere else.");
+  book.add("- One key at a time, and to its end. Then `rm -r {}`.\n", book.in_vault("replaced"));
   book.add("| key | files in `{}` | afterwards |\n|---|---|---|", vault);
   for (const Machine* machine : book.ours()) {
     book.add("| ssh host key of {0} | `machines/{0}/ssh_host_ed25519_key`, `.pub` | new seed, machine made anew, `imgbuild ops` |", machine->name);
-    if (machine->keys == KeyOrigin::machine) {
-      book.add("| TLS key of {0} | none: it is in the machine | machine made anew, exchange |", machine->name);
-    } else if (machine->role == kAuthorityRole) {
-      book.add("| TLS key of {0} | `machines/{0}/tls.key`, `tls.crt` | new seed, machine made anew, exchange |", machine->name);
-    }
   }
-  if (book.master() != nullptr && book.master()->keys == KeyOrigin::seed) {
-    book.add("| TLS key of the web servers | `shared/web/tls.key`, `tls.crt` | new seeds, machines made anew, exchange |");
-  }
-  book.add("\nMake the seeds with `{}`, start the machine anew with its seed, and prove the links with `{}`.", book.imgbuild("seed"), book.imgbuild_peers("verify"));
-  book.add("A web server is made anew as standby first, then promoted; then the other.\n");
+  book.add("");
+  add_tls_rotation(book);
   add_logins(book);
 }
 

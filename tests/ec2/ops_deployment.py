@@ -36,3 +36,8 @@ def ops(env, *arguments):
     folder = env.parent / "output/prod/ops"
     assert result.stdout.splitlines() == [str(folder / name) for name in FILES]
     return folder
+
+
+def book(env, *arguments):
+    """The runbook."""
+    return (ops(env, *arguments) / "RUNBOOK.md").read_text()

@@ -9,6 +9,7 @@ import yaml
 
 import imgbuild_program as imgbuild
 
+APPLIANCE = imgbuild.ROOT / "overlays/common/usr/lib/appliance"
 SSH = """#!/usr/bin/python3
 import os, subprocess, sys
 assert sys.argv[1] == "-F", sys.argv
@@ -85,7 +86,6 @@ class Rehearsal:
         """A machine's env.yml, which its own program accepts."""
         path = self.machine(name) / "etc/appliance/env.yml"
         assert path.stat().st_mode & 0o777 == 0o600
-        source = imgbuild.ROOT / "overlays/common/usr/lib/appliance"
-        subprocess.run(["/usr/bin/python3", "-B", "-c", "import sys; from appliance import environment; environment.parse(sys.stdin.read())"], cwd=source,
+        subprocess.run(["/usr/bin/python3", "-B", "-c", "import sys; from appliance import environment; environment.parse(sys.stdin.read())"], cwd=APPLIANCE,
                        input=path.read_bytes(), check=True)
         return yaml.safe_load(path.read_text())

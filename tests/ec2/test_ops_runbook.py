@@ -4,8 +4,8 @@ import shlex
 import subprocess
 
 import pytest
-from ops_deployment import deployment, ops  # noqa: F401
-from rehearsal import Rehearsal, blocks, chapter
+from ops_deployment import book, deployment, ops  # noqa: F401
+from rehearsal import APPLIANCE, Rehearsal, blocks
 from test_launch import ENVIRONMENT
 
 import imgbuild_program as imgbuild
@@ -16,10 +16,6 @@ def prod(deployment):
     return deployment(ENVIRONMENT)
 
 
-def book(env, *arguments):
-    return (ops(env, *arguments) / "RUNBOOK.md").read_text()
-
-
 def commands(text):
     return [line for block in blocks(text) for line in block.splitlines()]
 
@@ -27,7 +23,7 @@ def commands(text):
 def test_the_runbook_has_this_deployments_names(prod):
     text = (ops(prod) / "RUNBOOK.md").read_text()
     assert re.findall("^## (.*)$", text, re.M) == ["First start", "Exchange of peer packages", "Promotion: prod-s2 takes the place of prod-s1", "Restore", "Rotation of keys"]
-    for words in ("prod-s2 sudo appliance promote", "prod-s1 sudo appliance rejoin", "`prod-s1-restored-1`", "prod-a2 is kept by somebody else", "`machines/prod-a1/tls.key`"):
+    for words in ("prod-s2 sudo appliance promote", "prod-s1 sudo appliance rejoin", "`prod-s1-restored-1`", "prod-a2 is kept by somebody else"):
         assert words in text
 
 
@@ -77,7 +73,6 @@ def test_every_command_of_the_runbook_exists(prod):
 
 def test_every_command_in_the_machines_exists(prod):
     """`appliance` and `eopeers`, as their own parsers take them."""
-    source = imgbuild.ROOT / "overlays/common/usr/lib/appliance"
     text = book(prod)
     for program, module in (("appliance", "cli"), ("eopeers", "eopeers_cli")):
         calls = set(re.findall(rf'{program}((?: (?:"[^"\n]*"|[\w$:.=/-]+))+)', "\n".join([*commands(text), *re.findall(r"`(.*?)`", text)])))
@@ -85,30 +80,5 @@ def test_every_command_in_the_machines_exists(prod):
         for call in calls:
             words = shlex.split(call)
             code = f"import sys; from appliance import {module}; {module}._parser().parse_args(sys.argv[1:])"
-            known = subprocess.run(["/usr/bin/python3", "-B", "-c", code, *words], cwd=source, capture_output=True, text=True)
+            known = subprocess.run(["/usr/bin/python3", "-B", "-c", code, *words], cwd=APPLIANCE, capture_output=True, text=True)
             assert known.returncode == 0, (call, known.stderr)
-
-
-# --- keys ---
-
-
-@pytest.fixture
-def rehearsal(prod, tmp_path):
-    return Rehearsal(tmp_path / "rehearsal", prod)
-
-
-def test_a_login_comes_and_goes_where_sshd_looks(prod, rehearsal, tmp_path):
-    (tmp_path / "other").mkdir()
-    other = imgbuild.make_ssh_key(tmp_path / "other")[1].replace(" ops", " ann")
-    going, coming, shown = blocks(chapter(book(prod), "Who may log in"))
-    old = rehearsal.view("prod-s1")["users"][0]["ssh_authorized_keys"][0]
-    assert rehearsal.run(coming, LINE=f"'{other}'") == [f"{name} appliance apply" for name in ("prod-s1", "prod-s2", "prod-a1")]
-    for name in ("prod-s1", "prod-s2", "prod-a1"):
-        assert rehearsal.view(name)["users"] == [{"name": "ops", "ssh_authorized_keys": [other, old]}]
-    assert rehearsal.run(going, KEY=old.split()[1]) == [f"{name} appliance apply" for name in ("prod-s1", "prod-s2", "prod-a1")]
-    for name in ("prod-s1", "prod-s2", "prod-a1"):
-        assert rehearsal.view(name)["users"] == [{"name": "ops", "ssh_authorized_keys": [other]}]
-    # What is looked at is what sshd reads, and what `appliance apply` writes.
-    keys = (imgbuild.ROOT / "overlays/common/usr/lib/appliance/templates/common/sshd-keys.conf").read_text()
-    assert "AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u\n" in keys
-    assert [line.rpartition(" ")[2] for line in shown.splitlines()] == ["/etc/ssh/authorized_keys.d/ops"] * 3

@@ -1,0 +1,102 @@
+"""imgbuild ops: the rotation of keys, rehearsed with the vault and the files of the seeds."""
+import subprocess
+
+import pytest
+from ops_deployment import book, deployment  # noqa: F401
+from rehearsal import APPLIANCE, Rehearsal, blocks, chapter
+from test_launch import ENVIRONMENT
+
+import imgbuild_program as imgbuild
+
+KEY, CERTIFICATE = "srv/certs/selfsigned/key-nopass.pem", "srv/certs/selfsigned/cert.pem"
+
+
+@pytest.fixture
+def prod(deployment):
+    return deployment(ENVIRONMENT)
+
+
+@pytest.fixture
+def rehearsal(prod, tmp_path):
+    return Rehearsal(tmp_path / "rehearsal", prod)
+
+
+def test_a_login_comes_and_goes_where_sshd_looks(prod, rehearsal, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = imgbuild.make_ssh_key(tmp_path / "other")[1].replace(" ops", " ann")
+    going, coming, shown = blocks(chapter(book(prod), "Who may log in"))
+    old = rehearsal.view("prod-s1")["users"][0]["ssh_authorized_keys"][0]
+    assert rehearsal.run(coming, LINE=f"'{other}'") == [f"{name} appliance apply" for name in ("prod-s1", "prod-s2", "prod-a1")]
+    for name in ("prod-s1", "prod-s2", "prod-a1"):
+        assert rehearsal.view(name)["users"] == [{"name": "ops", "ssh_authorized_keys": [other, old]}]
+    assert rehearsal.run(going, KEY=old.split()[1]) == [f"{name} appliance apply" for name in ("prod-s1", "prod-s2", "prod-a1")]
+    for name in ("prod-s1", "prod-s2", "prod-a1"):
+        assert rehearsal.view(name)["users"] == [{"name": "ops", "ssh_authorized_keys": [other]}]
+    # What is looked at is what sshd reads, and what `appliance apply` writes.
+    keys = (APPLIANCE / "templates/common/sshd-keys.conf").read_text()
+    assert "AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u\n" in keys
+    assert [line.rpartition(" ")[2] for line in shown.splitlines()] == ["/etc/ssh/authorized_keys.d/ops"] * 3
+
+
+def fingerprint(path):
+    return subprocess.run(["openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in", path], capture_output=True, text=True, check=True).stdout
+
+
+def check_pair(machine):
+    """The machine's own pair fits, and its program would show it to peers."""
+    of_key = subprocess.run(["openssl", "pkey", "-pubout", "-in", machine / KEY], capture_output=True, check=True).stdout
+    of_certificate = subprocess.run(["openssl", "x509", "-noout", "-pubkey", "-in", machine / CERTIFICATE], capture_output=True, check=True).stdout
+    assert of_key == of_certificate and (machine / KEY).stat().st_mode & 0o777 == 0o600
+    code = ("import sys, time; from appliance import x509; from appliance.host import Host\n"
+            "found = x509.read(open(sys.argv[1]).read()); x509.check_time(found, time.time()); x509.verify(Host(), found); print(*found.dns_names)")
+    return subprocess.run(["/usr/bin/python3", "-B", "-c", code, machine / CERTIFICATE], cwd=APPLIANCE, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_an_authority_gets_a_new_tls_key_in_place(prod, rehearsal):
+    section = chapter(book(prod), "TLS key of prod-a1")
+    install, back, exchange, clean = blocks(section)
+    machine = rehearsal.machine("prod-a1")
+    before = (machine / KEY).read_bytes()
+    assert rehearsal.run(install) == ["prod-a1 appliance apply", "prod-a1 appliance selftest"]
+    assert (machine / KEY).read_bytes() == (prod.parent / "prod.vault/machines/prod-a1/tls.key").read_bytes() != before
+    assert check_pair(machine) == ["prod-a1", "vote.example.org"]
+    assert rehearsal.run(back) == ["prod-a1 appliance apply"]
+    assert (machine / KEY).read_bytes() == before == (prod.parent / "prod.vault/machines/prod-a1/tls.key").read_bytes()
+    rehearsal.run(clean)
+    assert list((machine / "root").iterdir()) == [] and "anew" not in section
+
+
+def test_a_key_that_the_machine_made_is_made_there_again(deployment, tmp_path):
+    prod = deployment(ENVIRONMENT.replace("director: true", "director: true, keys: machine"))
+    rehearsal = Rehearsal(tmp_path / "rehearsal", prod)
+    machine = rehearsal.machine("prod-a1")
+    (machine / KEY).parent.mkdir(parents=True)
+    for path in (KEY, CERTIFICATE):
+        (machine / path).write_text("the first\n")
+        (machine / path).chmod(0o600 if path == KEY else 0o644)
+    install, back, _, _ = blocks(chapter(book(prod), "TLS key of prod-a1"))
+    assert rehearsal.run(install) == ["prod-a1 appliance apply", "prod-a1 appliance selftest"]
+    assert check_pair(machine) == ["prod-a1", "vote.example.org"]
+    assert [path.name for path in (machine / "root").iterdir()] == ["selfsigned.before"]
+    rehearsal.run(back)
+    assert (machine / KEY).read_text() == (machine / CERTIFICATE).read_text() == "the first\n"
+
+
+def test_the_web_servers_get_a_new_pair_together(prod, rehearsal):
+    install, back, exchange, clean, look = blocks(chapter(book(prod), "TLS key of the web servers"))
+    machines = [rehearsal.machine(name) for name in ("prod-s1", "prod-s2")]
+    before = fingerprint(machines[0] / CERTIFICATE)
+    # Every one has the pair before the first applies it: each trusts its own copy alone.
+    lines = install.splitlines()
+    assert [line.split("ssh_config ")[1].split()[0] for line in lines if "appliance apply" in line] == ["prod-s1", "prod-s2"]
+    assert all("appliance apply" in line for line in lines[-2:])
+    assert rehearsal.run(install) == [f"{name} appliance {word}" for name in ("prod-s1", "prod-s2") for word in ("apply", "selftest")]
+    assert fingerprint(machines[0] / CERTIFICATE) == fingerprint(machines[1] / CERTIFICATE) != before
+    assert check_pair(machines[0]) == check_pair(machines[1]) == ["prod-s1", "prod-s2", "vote.example.org"]
+    rehearsal.run(back)
+    assert fingerprint(machines[0] / CERTIFICATE) == fingerprint(machines[1] / CERTIFICATE) == fingerprint(prod.parent / "prod.vault/shared/web/tls.crt") == before
+
+
+def test_nobody_is_told_to_terminate_an_authority(prod):
+    text = chapter(book(prod), "Rotation of keys")
+    assert "- Never while an election is open" in text and "- Never terminate an authority" in text
