@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/deployment_options.h"
@@ -92,7 +94,20 @@ struct FileOptions {
   fs::path output_root;
   OpsInput::Address address = OpsInput::Address::private_ip;
   OpsInput::Cloudflare cloudflare = OpsInput::Cloudflare::no;
+  std::optional<std::string> primary;
 };
+
+/// The web server that was named, else the one that is the primary until a first promotion.
+const Machine* primary_of(const Environment& environment, const std::optional<std::string>& named) {
+  if (!named) {
+    const auto master = std::ranges::find(environment.machines, kMasterRole, &Machine::role);
+    return master == environment.machines.end() ? nullptr : &*master;
+  }
+  (void)require_machine(environment, *named);  // for what it says
+  const Machine* machine = find_machine(environment, *named);
+  if (is_web(machine->role)) return machine;
+  throw Error(ExitCode::bad_input, "--primary: '{}' has the role '{}', must be a web server", *named, machine->role);
+}
 
 void write_files(Session& session, const FileOptions& options) {
   if (options.environment.empty()) throw Error(ExitCode::usage, "ops needs --env FILE, or a command such as firewall");
@@ -105,7 +120,8 @@ void write_files(Session& session, const FileOptions& options) {
   const fs::path folder = output_root_or_default(project, options.output_root) / environment.deployment / "ops";
   const auto whole = [](const fs::path& path) { return path.empty() ? path : fs::absolute(path).lexically_normal(); };
   const OpsInput input = {.environment = environment, .ports = ports, .folder = whole(folder), .environment_file = whole(environment.file),
-                          .output_root = whole(options.output_root), .address = options.address, .cloudflare = options.cloudflare};
+                          .output_root = whole(options.output_root), .address = options.address, .cloudflare = options.cloudflare,
+                          .primary = primary_of(environment, options.primary)};
   const std::vector<OpsFile> files = ops_files(input);  // all are made before the first is written
   io::make_directories(folder, 0755);
   for (const OpsFile& file : files) {
@@ -126,6 +142,7 @@ void add_ops_command(CLI::App& app, Session& session) {
   command->add_flag_callback("--public", [files] { files->address = OpsInput::Address::public_ip; }, "Reach machines at their public addresses");
   command->add_flag_callback(
       "--cloudflare", [files] { files->cloudflare = OpsInput::Cloudflare::yes; }, "Security groups: what is open to the world on 80, 443 and 8443 is open to Cloudflare only");
+  command->add_option("--primary", files->primary, "Web server that is the primary now (default: the web-master)");
   command->callback([command, files, &session] {
     if (command->get_subcommands().empty()) write_files(session, *files);
   });

@@ -19,6 +19,7 @@ struct OpsInput {
   std::filesystem::path output_root;       ///< absolute, as -o said; empty: the default
   enum class Address { private_ip, public_ip } address = Address::private_ip;  ///< by which the machines are reached
   enum class Cloudflare { no, yes } cloudflare = Cloudflare::no;
+  const Machine* primary = nullptr;  ///< the web server that writes now; nullptr: there is no web server
 };
 
 /// A file of the ops machine.

@@ -24,6 +24,7 @@ Runbook::Runbook(const OpsInput& input) : input_(input) {
     if (machine.role == kMasterRole) master_ = &machine;
     if (machine.role == kSlaveRole && slave_ == nullptr) slave_ = &machine;
     (machine.external == Machine::External::yes ? others_ : ours_).push_back(&machine);
+    if (is_web(machine.role)) web_.push_back(&machine);
   }
 }
 
@@ -60,11 +61,18 @@ std::vector<std::string> Runbook::old_in_vault(const std::string& secret, const 
   return {fmt::format("mv {} {} {}/", in_vault("replaced/" + secret), in_vault("replaced/" + counterpart), in_vault(secret.substr(0, secret.rfind('/')))), imgbuild("seed")};
 }
 
-std::string Runbook::imgbuild_ops() const {
+std::string Runbook::imgbuild_ops(const Machine* primary) const {
   std::vector<std::string> flags;
   if (input_.address == OpsInput::Address::public_ip) flags.emplace_back("--public");
   if (input_.cloudflare == OpsInput::Cloudflare::yes) flags.emplace_back("--cloudflare");
+  if (primary != nullptr && primary->role != kMasterRole) flags.push_back("--primary " + primary->name);
   return imgbuild("ops", fmt::format("{}", fmt::join(flags, " ")));
+}
+
+std::string Runbook::instance_id(const Machine& machine) const {
+  return fmt::format("$(aws ec2 describe-instances --filters Name=tag:imgbuild:machine,Values={}/{} Name=instance-state-name,Values=pending,running,stopping,stopped "
+                     "--query 'Reservations[].Instances[].InstanceId' --output text)",
+                     env().deployment, machine.name);
 }
 
 std::string Runbook::imgbuild_peers(const std::string& command) const {
@@ -76,7 +84,7 @@ std::string ops_runbook(const OpsInput& input) {
   add_machines(book);
   add_first_start(book);
   add_exchange(book);
-  if (book.master() != nullptr && book.slave() != nullptr) add_promotion(book);
+  if (book.web().size() > 1 && book.has_own_web()) add_promotion(book);
   add_restore(book);
   add_rotation(book);
   return book.text();

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/ops_files.h"
 
 namespace imgbuild {
@@ -30,6 +32,10 @@ class Runbook {
   [[nodiscard]] const Machine* master() const { return master_; }
   /// The one that follows it, or nullptr.
   [[nodiscard]] const Machine* slave() const { return slave_; }
+  /// The web servers, any of which may be the primary, in the file's order.
+  [[nodiscard]] const std::vector<const Machine*>& web() const { return web_; }
+  /// Whether one of them is ours.
+  [[nodiscard]] bool has_own_web() const { return std::ranges::any_of(ours_, [](const Machine* machine) { return is_web(machine->role); }); }
 
   /// Ours among the machines that show the web's shared certificate.
   [[nodiscard]] std::vector<const Machine*> sharers() const;
@@ -44,8 +50,11 @@ class Runbook {
   [[nodiscard]] std::vector<std::string> old_in_vault(const std::string& secret, const std::string& counterpart) const;
   /// A file of the vault, as a word for a shell.
   [[nodiscard]] std::string in_vault(const std::string& entry) const;
-  /// The call of `imgbuild ops` that made all this.
-  [[nodiscard]] std::string imgbuild_ops() const;
+  /// The call of `imgbuild ops` that made all this, or that makes it for another primary.
+  [[nodiscard]] std::string imgbuild_ops() const { return imgbuild_ops(input_.primary); }
+  [[nodiscard]] std::string imgbuild_ops(const Machine* primary) const;
+  /// For a shell: the id of the machine's instance at EC2.
+  [[nodiscard]] std::string instance_id(const Machine& machine) const;
   /// "./builder/imgbuild peers COMMAND --env … --ssh-config …": that file says by which addresses.
   [[nodiscard]] std::string imgbuild_peers(const std::string& command) const;
 
@@ -56,6 +65,7 @@ class Runbook {
   const Machine* slave_ = nullptr;
   std::vector<const Machine*> ours_;
   std::vector<const Machine*> others_;
+  std::vector<const Machine*> web_;
 };
 
 void add_first_start(Runbook& book);

@@ -35,8 +35,9 @@ std::string ops_ssh_config(const OpsInput& input) {
 
 std::string ops_hosts(const OpsInput& input) {
   std::string text = heading(input);
+  if (input.primary != nullptr) text += fmt::format("# {} is where the primary is: after a promotion say --primary.\n", input.environment.domain);
   for (const Machine& machine : input.environment.machines) {
-    const std::string domain = machine.role == kMasterRole ? " " + input.environment.domain : "";
+    const std::string domain = &machine == input.primary ? " " + input.environment.domain : "";
     text += fmt::format("{} {} {}{}\n", address_of(input, machine), machine.name, machine.name + "." + input.environment.domain, domain);
   }
   return text;

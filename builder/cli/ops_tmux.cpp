@@ -7,19 +7,15 @@ namespace imgbuild {
 namespace {
 
 /// The project's windows, as operators of such deployments know them: a shell on each machine and one in its folder, an authority's log,
-/// and on the master the accounts and logs of the services.
+/// and on the primary the accounts and logs of the services.
 class Windows {
  public:
   explicit Windows(const OpsInput& input) : input_(input) {}
 
   std::vector<yaml::Node> all() {
     add("l", {fmt::format("cd {}", quoted(input_.environment_file.parent_path().native()))});
-    const Machine* master = nullptr;
-    for (const Machine& machine : input_.environment.machines) {
-      if (machine.role == kMasterRole) master = &machine;
-      add_machine(machine);
-    }
-    if (master != nullptr) add_services(*master);
+    for (const Machine& machine : input_.environment.machines) add_machine(machine);
+    if (input_.primary != nullptr) add_services(*input_.primary);
     return std::move(windows_);
   }
 
@@ -43,8 +39,8 @@ class Windows {
     add(name + "-d", {fmt::format("cd {}", quoted(input_.folder.parent_path().native()))});
   }
 
-  void add_services(const Machine& master) {
-    const std::vector<std::string> account = {ssh(master), "sudo -s", "su - ballotbox"};
+  void add_services(const Machine& primary) {
+    const std::vector<std::string> account = {ssh(primary), "sudo -s", "su - ballotbox"};
     const auto with = [&](std::vector<std::string> more) {
       more.insert(more.begin(), account.begin(), account.end());
       return more;
@@ -52,10 +48,10 @@ class Windows {
     add("ae", account);
     add("at", with({"source ~/tenv/bin/activate", "cd ~/misc-tools"}));
     add("adm", with({"source ~/env/bin/activate", "cd ~/ballot-box/admin"}));
-    add("nx-l", {ssh(master, "sudo tail -F /var/log/nginx/access.log")});
-    add("ae-l", {ssh(master, "sudo supervisorctl tail -f ballot-box")});
-    add("ath-l", {ssh(master, "sudo supervisorctl tail -f iam")});
-    add("cel-l", {ssh(master, "sudo supervisorctl tail -f iam_celery")});
+    add("nx-l", {ssh(primary, "sudo tail -F /var/log/nginx/access.log")});
+    add("ae-l", {ssh(primary, "sudo supervisorctl tail -f ballot-box")});
+    add("ath-l", {ssh(primary, "sudo supervisorctl tail -f iam")});
+    add("cel-l", {ssh(primary, "sudo supervisorctl tail -f iam_celery")});
   }
 
   const OpsInput& input_;
