@@ -14,15 +14,13 @@ void add_machines(Runbook& book) {
              machine.external == Machine::External::yes ? "somebody else" : "us");
   }
   book.add("\nAll windows at once: `tmuxinator start -p {}`. One machine: `{}`.\n", shell_word(book.input().folder / "tmuxinator.yml"),
-           book.ssh(book.env().machines.front()));
+           book.ssh(book.ours().empty() ? book.env().machines.front() : *book.ours().front()));
 }
 
 }  // namespace
 
 Runbook::Runbook(const OpsInput& input) : input_(input) {
   for (const Machine& machine : env().machines) {
-    if (machine.role == kMasterRole) master_ = &machine;
-    if (machine.role == kSlaveRole && slave_ == nullptr) slave_ = &machine;
     (machine.external == Machine::External::yes ? others_ : ours_).push_back(&machine);
     if (is_web(machine.role)) web_.push_back(&machine);
   }

@@ -28,10 +28,6 @@ class Runbook {
   [[nodiscard]] const std::vector<const Machine*>& ours() const { return ours_; }
   /// The machines that somebody else keeps.
   [[nodiscard]] const std::vector<const Machine*>& others() const { return others_; }
-  /// The first web server, or nullptr.
-  [[nodiscard]] const Machine* master() const { return master_; }
-  /// The one that follows it, or nullptr.
-  [[nodiscard]] const Machine* slave() const { return slave_; }
   /// The web servers, any of which may be the primary, in the file's order.
   [[nodiscard]] const std::vector<const Machine*>& web() const { return web_; }
   /// Whether one of them is ours.
@@ -61,8 +57,6 @@ class Runbook {
  private:
   const OpsInput& input_;
   std::string text_;
-  const Machine* master_ = nullptr;
-  const Machine* slave_ = nullptr;
   std::vector<const Machine*> ours_;
   std::vector<const Machine*> others_;
   std::vector<const Machine*> web_;
@@ -72,6 +66,10 @@ void add_first_start(Runbook& book);
 void add_exchange(Runbook& book);
 void add_promotion(Runbook& book);
 void add_restore(Runbook& book);
+/// Its parts: voters can't reach the machines; they can; the root volume is one of a snapshot (EC2).
+void add_way_closed(Runbook& book, const std::vector<const Machine*>& machines);
+void add_way_opened(Runbook& book, const Machine& machine);
+void add_volume_restored(Runbook& book, const Machine& machine);
 void add_rotation(Runbook& book);
 /// Its sections on the TLS keys of our machines.
 void add_tls_rotation(Runbook& book);

@@ -1,9 +1,19 @@
 """Deployments with a vault, for the tests of `imgbuild ops`."""
+import re
 import shutil
 
 import pytest
 
+from test_launch import ENVIRONMENT
+
 import imgbuild_program as imgbuild
+
+THIRD = "  - {{name: prod-s3, role: web-slave, private_ip: 192.168.50.8}}\n"
+SLAVE = "  - {{name: prod-s2, role: web-slave, private_ip: 192.168.50.5}}\n"
+ALONE = ENVIRONMENT.replace(SLAVE, "")
+# As its trustee has it: of all machines only the authority prod-a1 is ours.
+TRUSTEE = re.sub(r"external: true, |(role: )", r"\1", ENVIRONMENT).replace(", disk: 30 GiB, memory: 4 GiB", "")
+TRUSTEE = re.sub(r"(name: prod-(?!a1)\w+, )", r"\1external: true, ", TRUSTEE)
 
 FILES = ["ssh_config", "known_hosts", "hosts", "tmuxinator.yml", "tmux.conf", "terraform.tf.json", "cloudformation.json", "RUNBOOK.md"]
 

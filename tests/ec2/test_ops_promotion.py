@@ -3,13 +3,11 @@ import re
 import shlex
 
 import pytest
-from ops_deployment import book, deployment, ops  # noqa: F401
+from ops_deployment import ALONE, THIRD, book, deployment, ops  # noqa: F401
 from rehearsal import APPLIANCE, blocks, chapter
 from test_launch import ENVIRONMENT
 
 import imgbuild_program as imgbuild
-
-THIRD = "  - {{name: prod-s3, role: web-slave, private_ip: 192.168.50.8}}\n"
 
 
 @pytest.fixture
@@ -76,7 +74,7 @@ def test_a_dead_standby_is_given_up_on_the_primary_only(prod):
 
 
 def test_alone_nobody_is_promoted(deployment):
-    assert "Promotion" not in book(deployment(ENVIRONMENT.replace("  - {{name: prod-s2, role: web-slave, private_ip: 192.168.50.5}}\n", "")))
+    assert "Promotion" not in book(deployment(ALONE))
 
 
 # --- the other files after a promotion ---

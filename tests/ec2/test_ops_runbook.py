@@ -6,7 +6,7 @@ import subprocess
 import botocore
 import botocore.session
 import pytest
-from ops_deployment import book, deployment, ops  # noqa: F401
+from ops_deployment import ALONE, THIRD, TRUSTEE, book, deployment, ops  # noqa: F401
 from rehearsal import APPLIANCE, Rehearsal, blocks
 from test_launch import ENVIRONMENT
 
@@ -32,8 +32,9 @@ def test_the_runbook_has_this_deployments_names(prod):
     assert "prod-a2 is kept by somebody else" in text
 
 
-def test_links_lead_to_headings(prod):
-    text = book(prod)
+@pytest.mark.parametrize("text", [ENVIRONMENT, ENVIRONMENT + THIRD, TRUSTEE, ALONE], ids=["two web servers", "three", "a trustee", "one"])
+def test_links_lead_to_headings(deployment, text):
+    text = book(deployment(text))
     known = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings(text)}
     links = set(re.findall(r"\]\(#(.*?)\)", text))
     assert links and links <= known
@@ -88,7 +89,7 @@ def calls_of_aws(text):
     lines = "\n".join(commands(text))
     inner = re.findall(r"\$\((aws [^()]*)\)", lines)
     outer = re.findall(r"^(?:[A-Z]+=)?(aws .*)$", re.sub(r"\$\(aws [^()]*\)", "ID", lines), re.M)
-    found = [re.match(r"aws ([a-z0-9]+) ([a-z-]+)(.*)", call).groups() for call in inner + outer]
+    found = [re.match(r"aws ([a-z0-9]+) ((?:wait )?[a-z-]+)(.*)", call).groups() for call in inner + outer]
     return [(service, operation, set(re.findall(r" --([a-z-]+)", rest)) - {"query", "output"}) for service, operation, rest in found]
 
 
@@ -97,6 +98,9 @@ def test_every_call_of_aws_exists(prod):
     calls = calls_of_aws(book(prod))
     assert len(calls) > 4
     for service, operation, options in calls:
+        if operation.startswith("wait "):
+            assert operation.partition(" ")[2] in [botocore.xform_name(name, "-") for name in botocore.session.get_session().get_waiter_model(service).waiter_names]
+            continue
         model = botocore.session.get_session().get_service_model(service)
         [name] = [name for name in model.operation_names if botocore.xform_name(name, "-") == operation]
         known = {botocore.xform_name(member, "-") for member in model.operation_model(name).input_shape.members}
