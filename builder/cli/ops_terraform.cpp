@@ -10,11 +10,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Terraform's names hold letters, digits, '_' and '-', and begin with a letter or '_'.
-std::string resource_name(const std::string& text) {
-  std::string name = "m_" + text;
-  std::ranges::replace(name, '.', '_');
-  return name;
+/// Terraform's names hold letters, digits, '_' and '-', and begin with a letter or '_'. A host name has no '_'.
+std::string group_name(const std::string& machine) { return "m_" + machine; }
+
+/// Of what the rule says, so that it keeps its name when others come and go: "m_prod-s1_tcp_443_198_51_100_7_32". A rule whose name
+/// changes is made anew beside the old one, which AWS refuses as a duplicate.
+std::string rule_name(const IngressRule& rule) {
+  std::string network = rule.network;
+  std::ranges::replace_if(network, [](char c) { return c == '.' || c == ':' || c == '/'; }, '_');
+  return fmt::format("{}_{}_{}_{}", group_name(rule.machine), rule.protocol, rule.port, network);
 }
 
 bool is_ipv6(const std::string& network) { return network.find(':') != std::string::npos; }
@@ -27,7 +31,7 @@ Json group(const OpsInput& input, const Machine& machine) {
 }
 
 Json ingress(const IngressRule& rule) {
-  return {{"security_group_id", fmt::format("${{aws_security_group.{}.id}}", resource_name(rule.machine))},
+  return {{"security_group_id", fmt::format("${{aws_security_group.{}.id}}", group_name(rule.machine))},
           {"description", rule.description},
           {"ip_protocol", rule.protocol},
           {"from_port", rule.port},
@@ -38,7 +42,7 @@ Json ingress(const IngressRule& rule) {
 void add_groups(Json& resources, const OpsInput& input) {
   for (const Machine& machine : input.environment.machines) {
     if (machine.external == Machine::External::yes) continue;
-    const std::string name = resource_name(machine.name);
+    const std::string name = group_name(machine.name);
     resources["aws_security_group"][name] = group(input, machine);
     for (const char* version : {"ipv4", "ipv6"}) {
       resources["aws_vpc_security_group_egress_rule"][name + "_" + version] = {
@@ -47,10 +51,7 @@ void add_groups(Json& resources, const OpsInput& input) {
           {fmt::format("cidr_{}", version), std::string(version) == "ipv4" ? "0.0.0.0/0" : "::/0"}};
     }
   }
-  int number = 0;
-  for (const IngressRule& rule : ingress_rules(input)) {
-    resources["aws_vpc_security_group_ingress_rule"][fmt::format("{}_{}", resource_name(rule.machine), ++number)] = ingress(rule);
-  }
+  for (const IngressRule& rule : ingress_rules(input)) resources["aws_vpc_security_group_ingress_rule"][rule_name(rule)] = ingress(rule);
 }
 
 void add_backup(Json& resources, const std::string& name) {

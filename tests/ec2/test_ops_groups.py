@@ -66,6 +66,30 @@ def test_behind_cloudflare_the_web_is_open_to_it_alone(prod):
     assert ("prod-s1", "tcp", 443, "172.64.0.0/13") in ways_of_terraform(folder)
 
 
+FRONT = "  - {{name: prod-s0, role: web-slave, private_ip: 192.168.50.3, node_id: 9}}\n"
+
+
+@pytest.fixture
+def grown(prod, deployment):
+    """The two files before and after a network and a machine came, both in front of what was there."""
+    env = deployment(ENVIRONMENT.replace("ops: [", "ops: [198.51.100.7/32, 2001:db8::/32, ").replace("machines:\n", "machines:\n" + FRONT), "grown")
+
+    def read(name):
+        return [json.loads((ops(one) / name).read_text()) for one in (prod, env)]
+    return read
+
+
+def test_rules_keep_their_names_when_others_come(grown):
+    """Terraform knows what is there by its name: one that means another rule now would be destroyed and made anew beside its double."""
+    before, after = (document["resource"] for document in grown("terraform.tf.json"))
+    for kind in before:
+        assert set(before[kind]) <= set(after[kind])
+        assert {name: after[kind][name] for name in before[kind]} == before[kind]
+    rules = after["aws_vpc_security_group_ingress_rule"]
+    assert rules["m_prod-s1_tcp_22_198_51_100_7_32"]["cidr_ipv4"] == "198.51.100.7/32" and rules["m_prod-s1_tcp_22_2001_db8___32"]["cidr_ipv6"] == "2001:db8::/32"
+    assert all(re.fullmatch("[a-z_][a-z0-9_-]*", name) for kind in after for name in after[kind])
+
+
 def model(service, operation):
     return botocore.session.get_session().get_service_model(service).operation_model(operation)
 
