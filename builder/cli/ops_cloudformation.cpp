@@ -2,8 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <cctype>
-
 #include "cli/ops_files.h"
 
 namespace imgbuild {
@@ -11,19 +9,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Logical ids are letters and digits: "ProdS1". A '-' in a name is what makes the next letter large, so that no two names meet
-/// unless they differ in that alone; the machine's number keeps those apart.
-std::string logical_id(const std::string& name, std::size_t number) {
-  std::string id = "Machine" + std::to_string(number);
-  bool is_first = true;
-  for (const char c : name) {
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0) {
-      is_first = true;
-      continue;
-    }
-    id += is_first ? static_cast<char>(std::toupper(static_cast<unsigned char>(c))) : c;
-    is_first = false;
-  }
+/// Logical ids are letters and digits: "MachineprodX2ds1". Of the name alone, so that a machine keeps its group when others come and go;
+/// names have no large letters, so that no two meet.
+std::string logical_id(const std::string& name) {
+  std::string id = "Machine";
+  for (const char c : name) id += c == '-' ? std::string("X2d") : std::string(1, c);
   return id;
 }
 
@@ -78,10 +68,8 @@ void add_backup(Json& resources, const std::string& name) {
 
 std::string ops_cloudformation(const OpsInput& input) {
   Json resources = Json::object();
-  std::size_t number = 0;
   for (const Machine& machine : input.environment.machines) {
-    ++number;
-    if (machine.external == Machine::External::no) resources[logical_id(machine.name, number)] = group(input, machine);
+    if (machine.external == Machine::External::no) resources[logical_id(machine.name)] = group(input, machine);
   }
   add_backup(resources, input.environment.deployment);
   const Json root = {{"AWSTemplateFormatVersion", "2010-09-09"},

@@ -90,6 +90,20 @@ def test_rules_keep_their_names_when_others_come(grown):
     assert all(re.fullmatch("[a-z_][a-z0-9_-]*", name) for kind in after for name in after[kind])
 
 
+def test_groups_keep_their_ids_when_others_come(grown):
+    """CloudFormation makes what has another id anew, and the name of the group is taken."""
+    before, after = (document["Resources"] for document in grown("cloudformation.json"))
+    assert set(after) - set(before) == {"MachineprodX2ds0"} and set(before) <= set(after)
+    for name in before:
+        if before[name]["Type"] == "AWS::EC2::SecurityGroup":
+            assert after[name]["Properties"]["GroupName"] == before[name]["Properties"]["GroupName"]
+
+
+def test_names_that_differ_in_a_hyphen_have_two_ids(deployment):
+    env = deployment(ENVIRONMENT + "  - {{name: pro-ds1, role: web-slave, private_ip: 192.168.50.8}}\n  - {{name: prods1, role: web-slave, private_ip: 192.168.50.9}}\n")
+    assert {"MachineprodX2ds1", "MachineproX2dds1", "Machineprods1"} <= set(json.loads((ops(env) / "cloudformation.json").read_text())["Resources"])
+
+
 def model(service, operation):
     return botocore.session.get_session().get_service_model(service).operation_model(operation)
 

@@ -60,7 +60,7 @@ def change_at(document, path, value):
     return changed
 
 
-GROUP = ["Resources", "Machine1ProdS1"]
+GROUP = ["Resources", "MachineprodX2ds1"]
 RULE = ["resource", "aws_backup_plan", "backup", "rule", 0]
 
 
