@@ -45,6 +45,7 @@ void add_backup(Json& resources, const std::string& name) {
   Json rules = Json::array();
   for (const BackupRule& rule : kBackupRules) {
     rules.push_back({{"RuleName", rule.name}, {"TargetBackupVault", {{"Ref", "BackupVault"}}}, {"ScheduleExpression", rule.schedule},
+                     {"StartWindowMinutes", kBackupStartWindow}, {"CompletionWindowMinutes", kBackupCompletionWindow},
                      {"Lifecycle", {{"DeleteAfterDays", rule.days}}}});
   }
   const Json statement = {{"Effect", "Allow"}, {"Principal", {{"Service", "backup.amazonaws.com"}}}, {"Action", "sts:AssumeRole"}};

@@ -60,17 +60,24 @@ struct IngressRule {
 /// of the web and where asked for, as those of Cloudflare.
 [[nodiscard]] std::vector<IngressRule> ingress_rules(const OpsInput& input);
 
-/// A rule of the backup plan. AWS Backup keeps by days, not by number: `keep` is what the days come to.
+/// A rule of the backup plan. AWS Backup keeps by days, not by number: 'points' is what the days come to.
 struct BackupRule {
   const char* name;
   const char* schedule;  ///< AWS's cron, UTC
   int days;
+  const char* when;      ///< the schedule for people
+  int points;
 };
+/// Where two rules may start at the same time AWS makes only the backup that is kept longer: they start in windows of their own.
 inline constexpr BackupRule kBackupRules[] = {
-    {"every-3-hours", "cron(0 0/3 ? * * *)", 1},   // 8 of them; a day is the least that AWS Backup keeps
-    {"daily", "cron(30 1 ? * * *)", 6},
-    {"weekly", "cron(30 2 ? * 1 *)", 28},
-    {"monthly", "cron(30 3 1 * ? *)", 731},
+    {.name = "every-3-hours", .schedule = "cron(0 0/3 ? * * *)", .days = 1, .when = "00:00, 03:00, … 21:00", .points = 8},
+    {.name = "daily", .schedule = "cron(30 1 ? * * *)", .days = 6, .when = "01:30", .points = 6},
+    {.name = "weekly", .schedule = "cron(30 4 ? * 1 *)", .days = 28, .when = "Sunday 04:30", .points = 4},
+    {.name = "monthly", .schedule = "cron(30 7 1 * ? *)", .days = 731, .when = "the 1st, 07:30", .points = 24},
 };
+/// Minutes from the scheduled time in which a backup starts, and in which it ends. Without them Terraform's provider says 60 and 180, and
+/// CloudFormation 8 hours and 7 days.
+inline constexpr int kBackupStartWindow = 60;
+inline constexpr int kBackupCompletionWindow = 180;
 
 }  // namespace imgbuild

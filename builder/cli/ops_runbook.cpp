@@ -83,6 +83,7 @@ std::string ops_runbook(const OpsInput& input) {
   add_first_start(book);
   add_exchange(book);
   if (book.web().size() > 1 && book.has_own_web()) add_promotion(book);
+  add_backups(book);
   add_restore(book);
   add_rotation(book);
   return book.text();

@@ -65,6 +65,7 @@ class Runbook {
 void add_first_start(Runbook& book);
 void add_exchange(Runbook& book);
 void add_promotion(Runbook& book);
+void add_backups(Runbook& book);
 void add_restore(Runbook& book);
 /// Its parts: voters can't reach the machines; they can; the root volume is one of a snapshot (EC2).
 void add_way_closed(Runbook& book, const std::vector<const Machine*>& machines);

@@ -58,6 +58,7 @@ void add_backup(Json& resources, const std::string& name) {
   Json rules = Json::array();
   for (const BackupRule& rule : kBackupRules) {
     rules.push_back({{"rule_name", rule.name}, {"target_vault_name", "${aws_backup_vault.backup.name}"}, {"schedule", rule.schedule},
+                     {"start_window", kBackupStartWindow}, {"completion_window", kBackupCompletionWindow},
                      {"lifecycle", Json::array({{{"delete_after", rule.days}}})}});
   }
   const Json trust = {{"Version", "2012-10-17"},

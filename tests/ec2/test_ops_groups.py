@@ -1,11 +1,10 @@
-"""imgbuild ops: the security groups say the same as the machines' own firewalls, and the backups are made when they should be."""
+"""imgbuild ops: the security groups say the same as the machines' own firewalls."""
 import ipaddress
 import json
 import re
 
-import botocore.session
-import botocore.validate
 import pytest
+from aws_models import complaints, model
 from ops_deployment import deployment, ops  # noqa: F401
 from test_launch import ENVIRONMENT
 
@@ -104,14 +103,6 @@ def test_names_that_differ_in_a_hyphen_have_two_ids(deployment):
     assert {"MachineprodX2ds1", "MachineproX2dds1", "Machineprods1"} <= set(json.loads((ops(env) / "cloudformation.json").read_text())["Resources"])
 
 
-def model(service, operation):
-    return botocore.session.get_session().get_service_model(service).operation_model(operation)
-
-
-def complaints(parameters, operation):
-    return botocore.validate.ParamValidator().validate(parameters, operation.input_shape).generate_report()
-
-
 def test_awss_model_takes_the_rules_of_cloudformation(prod):
     """The properties of a group are the parameters of the calls that CloudFormation makes of them."""
     for group in groups_of_cloudformation(ops(prod)):
@@ -131,25 +122,3 @@ def test_logical_ids_and_references_of_cloudformation_hold(prod):
     known = set(template["Resources"]) | set(template["Parameters"])
     referred = set(re.findall(r'"Ref": "(\w+)"', json.dumps(template))) | set(re.findall(r'"Fn::GetAtt": \["(\w+)"', json.dumps(template)))
     assert referred == {"Vpc", "BackupVault", "BackupPlan", "BackupRole"} <= known
-
-
-def backup_rules(folder):
-    """(name, schedule, days), by both files."""
-    formation = json.loads((folder / "cloudformation.json").read_text())["Resources"]["BackupPlan"]["Properties"]["BackupPlan"]["BackupPlanRule"]
-    terraform = json.loads((folder / "terraform.tf.json").read_text())["resource"]["aws_backup_plan"]["backup"]["rule"]
-    of_terraform = [(rule["rule_name"], rule["schedule"], rule["lifecycle"][0]["delete_after"]) for rule in terraform]
-    assert [(rule["RuleName"], rule["ScheduleExpression"], rule["Lifecycle"]["DeleteAfterDays"]) for rule in formation] == of_terraform
-    return of_terraform
-
-
-def test_backups_are_made_and_kept_as_they_were_by_hand(prod):
-    rules = backup_rules(ops(prod))
-    assert rules == [("every-3-hours", "cron(0 0/3 ? * * *)", 1), ("daily", "cron(30 1 ? * * *)", 6), ("weekly", "cron(30 2 ? * 1 *)", 28),
-                     ("monthly", "cron(30 3 1 * ? *)", 731)]
-    plan = {"BackupPlanName": "prod", "Rules": [{"RuleName": name, "TargetBackupVaultName": "prod", "ScheduleExpression": schedule, "Lifecycle": {"DeleteAfterDays": days}}
-                                                for name, schedule, days in rules]}
-    assert complaints({"BackupPlan": plan}, model("backup", "CreateBackupPlan")) == ""
-    selection = json.loads((prod.parent / "output/prod/ops/cloudformation.json").read_text())["Resources"]["BackupSelection"]["Properties"]["BackupSelection"]
-    selection["IamRoleArn"] = "arn:aws:iam::1:role/x"
-    assert complaints({"BackupPlanId": "x", "BackupSelection": selection}, model("backup", "CreateBackupSelection")) == ""
-    assert selection["ListOfTags"] == [{"ConditionType": "STRINGEQUALS", "ConditionKey": "backup-normal", "ConditionValue": "true"}]

@@ -28,7 +28,7 @@ def headings(text):
 
 def test_the_runbook_has_this_deployments_names(prod):
     text = book(prod)
-    assert re.findall("^## (.*)$", text, re.M) == ["First start", "Exchange of peer packages", "Promotion", "Restore", "Rotation of keys"]
+    assert re.findall("^## (.*)$", text, re.M) == ["First start", "Exchange of peer packages", "Promotion", "Backups", "Restore", "Rotation of keys"]
     assert "prod-a2 is kept by somebody else" in text
 
 
