@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -21,17 +22,48 @@ std::vector<std::string> networks_of(const OpsInput& input, const PortRow& row, 
   return {"0.0.0.0/0", "::/0"};
 }
 
+/// AWS takes at most 255 characters.
+std::string description_of(const std::vector<std::string>& sources) {
+  constexpr std::size_t kMost = 255;
+  std::string text = fmt::format("from {}", fmt::join(sources, ", "));
+  if (text.size() <= kMost) return text;
+  const std::string others = fmt::format("from {} and {} others", sources.front(), sources.size() - 1);
+  return others.size() <= kMost ? others : others.substr(0, kMost);
+}
+
+/// A way in, and who is known to come by it.
+struct Way {
+  IngressRule rule;
+  std::vector<std::string> sources;
+};
+
+bool is_same(const IngressRule& one, const IngressRule& other) {
+  return one.machine == other.machine && one.protocol == other.protocol && one.port == other.port && one.network == other.network;
+}
+
+/// Two names may have one network, as an ops machine that is also the standby: to AWS that is one rule, and the second is refused.
+void add_way(std::vector<Way>& ways, const IngressRule& rule, const std::string& source) {
+  auto way = std::ranges::find_if(ways, [&](const Way& known) { return is_same(known.rule, rule); });
+  if (way == ways.end()) way = ways.insert(ways.end(), {.rule = rule, .sources = {}});
+  if (std::ranges::find(way->sources, source) == way->sources.end()) way->sources.push_back(source);
+}
+
 }  // namespace
 
 std::vector<IngressRule> ingress_rules(const OpsInput& input) {
-  std::vector<IngressRule> rules;
+  std::vector<Way> ways;
   for (const PortRow& row : input.ports) {
     if (find_machine(input.environment, row.to)->external == Machine::External::yes) continue;
     for (const PortSource& source : row.from) {
       for (const std::string& network : networks_of(input, row, source)) {
-        rules.push_back({.machine = row.to, .network = network, .protocol = row.protocol, .port = row.port, .description = "from " + source.name});
+        add_way(ways, {.machine = row.to, .network = network, .protocol = row.protocol, .port = row.port, .description = {}}, source.name);
       }
     }
+  }
+  std::vector<IngressRule> rules;
+  for (Way& way : ways) {
+    way.rule.description = description_of(way.sources);
+    rules.push_back(std::move(way.rule));
   }
   return rules;
 }

@@ -103,6 +103,21 @@ def test_names_that_differ_in_a_hyphen_have_two_ids(deployment):
     assert {"MachineprodX2ds1", "MachineproX2dds1", "Machineprods1"} <= set(json.loads((ops(env) / "cloudformation.json").read_text())["Resources"])
 
 
+def rules_of_cloudformation(folder):
+    return [(group["GroupName"], rule["IpProtocol"], rule["FromPort"], rule.get("CidrIp") or rule["CidrIpv6"], rule["Description"])
+            for group in groups_of_cloudformation(folder) for rule in group["SecurityGroupIngress"]]
+
+
+@pytest.mark.parametrize("options", [[], ["--cloudflare"]])
+def test_no_rule_is_there_twice(deployment, options):
+    """AWS refuses the second with InvalidPermission.Duplicate, whatever it is called."""
+    env = deployment(ENVIRONMENT.replace("ops: [192.168.50.1/32]", "ops: [192.168.50.5/32, 192.168.50.1/32]"))   # the standby's own address
+    rules = rules_of_cloudformation(ops(env, *options))
+    assert len({rule[:4] for rule in rules}) == len(rules)
+    assert ("prod-prod-s1", "tcp", 22, "192.168.50.5/32", "from ops, prod-s2") in rules and ways_of_terraform(env.parent / "output/prod/ops") == ways_of_cloudformation(
+        env.parent / "output/prod/ops")
+
+
 def test_awss_model_takes_the_rules_of_cloudformation(prod):
     """The properties of a group are the parameters of the calls that CloudFormation makes of them."""
     for group in groups_of_cloudformation(ops(prod)):
