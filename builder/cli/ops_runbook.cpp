@@ -74,7 +74,10 @@ std::string Runbook::instance_id(const Machine& machine) const {
 }
 
 std::string Runbook::imgbuild_peers(const std::string& command) const {
-  return fmt::format("./builder/imgbuild peers {} --env {} --ssh-config {}", command, shell_word(input_.environment_file), shell_word(input_.folder / "ssh_config"));
+  std::string line = fmt::format("./builder/imgbuild peers {} --env {} --ssh-config {}", command, shell_word(input_.environment_file), shell_word(input_.folder / "ssh_config"));
+  for (const Machine* machine : others_) line += " --package " + shell_word(packages() / (machine->name + ".pkg"));
+  if (command == "exchange" && !others_.empty()) line += " --write " + shell_word(for_others());
+  return line;
 }
 
 std::string ops_runbook(const OpsInput& input) {

@@ -51,7 +51,11 @@ class Runbook {
   [[nodiscard]] std::string imgbuild_ops(const Machine* primary) const;
   /// For a shell: the id of the machine's instance at EC2.
   [[nodiscard]] std::string instance_id(const Machine& machine) const;
-  /// "./builder/imgbuild peers COMMAND --env … --ssh-config …": that file says by which addresses.
+  /// Where the packages of the others are kept, and what they get.
+  [[nodiscard]] std::filesystem::path packages() const { return input_.folder.parent_path() / "packages"; }
+  [[nodiscard]] std::filesystem::path for_others() const { return input_.folder.parent_path() / "for-others"; }
+  /// "./builder/imgbuild peers COMMAND --env … --ssh-config … --package …": the configuration says by which addresses, and of every machine
+  /// that is not ours a package is needed.
   [[nodiscard]] std::string imgbuild_peers(const std::string& command) const;
 
  private:

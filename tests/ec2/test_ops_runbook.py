@@ -7,7 +7,7 @@ import botocore
 import botocore.session
 import pytest
 from ops_deployment import ALONE, THIRD, TRUSTEE, book, deployment, ops  # noqa: F401
-from rehearsal import APPLIANCE, Rehearsal, blocks
+from rehearsal import APPLIANCE, Rehearsal, blocks, chapter
 from test_launch import ENVIRONMENT
 
 import imgbuild_program as imgbuild
@@ -29,7 +29,7 @@ def headings(text):
 def test_the_runbook_has_this_deployments_names(prod):
     text = book(prod)
     assert re.findall("^## (.*)$", text, re.M) == ["First start", "Exchange of peer packages", "Promotion", "Backups", "Restore", "Rotation of keys"]
-    assert "prod-a2 is kept by somebody else" in text
+    assert "Kept by somebody else: prod-a2." in text
 
 
 @pytest.mark.parametrize("text", [ENVIRONMENT, ENVIRONMENT + THIRD, TRUSTEE, ALONE], ids=["two web servers", "three", "a trustee", "one"])
@@ -63,6 +63,28 @@ def test_the_exchange_logs_in_as_the_configuration_says(prod):
     lines = [line for line in commands(book(prod, "--public")) if line.startswith("./builder/imgbuild peers ")]
     assert len(lines) > 1 and all(f" --ssh-config {folder}/ssh_config" in line for line in lines)
     assert "Host prod-s1\n  HostName 203.0.113.4\n" in (folder / "ssh_config").read_text()
+
+
+def test_the_exchange_has_all_packages_at_once(deployment):
+    """`peers` refuses where one is missing, so that one command for each could never end well."""
+    prod = deployment(ENVIRONMENT + "  - {{name: prod-a3, role: authority, external: true, private_ip: 192.168.50.8}}\n")
+    part = blocks(chapter(book(prod), "Exchange of peer packages"))
+    output = prod.parent / "output/prod"
+    packages = f" --package {output}/packages/prod-a2.pkg --package {output}/packages/prod-a3.pkg"
+    common = f"--env {prod} --ssh-config {output}/ops/ssh_config{packages}"
+    assert part == [f"mkdir -p {output}/packages", f"./builder/imgbuild peers exchange {common} --write {output}/for-others", f"./builder/imgbuild peers verify {common}"]
+    assert all(packages in line for line in commands(book(prod)) if " peers " in line)
+
+
+def test_what_is_expected_of_the_links_is_counted(prod, deployment):
+    """a2, whom we can't log in to, connects to three; ten links are in all."""
+    text = chapter(book(prod), "Exchange of peer packages")
+    assert "expected: 3 lines" in text and "`3 of 10 links could not be tried`" in text
+    said = "".join((imgbuild.ROOT / f"builder/{name}.cpp").read_text() for name in ("cli/peers", "cli/peers_report", "peers/prove"))
+    for words in ("not tried", "we can't log in to ", "links could not be tried", "could not be asked", "proven", "failed"):
+        assert words in said and words in text, words
+    alone = chapter(book(deployment(ENVIRONMENT.replace("external: true, ", "keys: machine, "), "alone")), "Exchange of peer packages")
+    assert "--package" not in alone and "not tried" not in alone and "`echo $?` afterwards `0`" in alone
 
 
 def options_of(said):
