@@ -119,7 +119,7 @@ void write_files(Session& session, const FileOptions& options) {
   problems.throw_if_any();
   const fs::path folder = output_root_or_default(project, options.output_root) / environment.deployment / "ops";
   const auto whole = [](const fs::path& path) { return path.empty() ? path : fs::absolute(path).lexically_normal(); };
-  const OpsInput input = {.environment = environment, .ports = ports, .folder = whole(folder), .environment_file = whole(environment.file),
+  const OpsInput input = {.environment = environment, .ports = ports, .checkout = whole(project.root), .folder = whole(folder), .environment_file = whole(environment.file),
                           .output_root = whole(options.output_root), .address = options.address, .cloudflare = options.cloudflare,
                           .primary = primary_of(environment, options.primary)};
   const std::vector<OpsFile> files = ops_files(input);  // all are made before the first is written

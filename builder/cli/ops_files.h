@@ -14,6 +14,7 @@ namespace imgbuild {
 struct OpsInput {
   const Environment& environment;
   const std::vector<PortRow>& ports;
+  std::filesystem::path checkout;     ///< in which imgbuild is run, absolute
   std::filesystem::path folder;       ///< where the files will be, absolute
   std::filesystem::path environment_file;  ///< absolute
   std::filesystem::path output_root;       ///< absolute, as -o said; empty: the default

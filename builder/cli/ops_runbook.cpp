@@ -83,6 +83,7 @@ std::string Runbook::imgbuild_peers(const std::string& command) const {
 std::string ops_runbook(const OpsInput& input) {
   Runbook book(input);
   add_machines(book);
+  add_preparation(book);
   add_first_start(book);
   add_exchange(book);
   if (book.web().size() > 1 && book.has_own_web()) add_promotion(book);

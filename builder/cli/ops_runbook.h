@@ -66,6 +66,7 @@ class Runbook {
   std::vector<const Machine*> web_;
 };
 
+void add_preparation(Runbook& book);
 void add_first_start(Runbook& book);
 void add_exchange(Runbook& book);
 void add_promotion(Runbook& book);

@@ -1,4 +1,5 @@
 """imgbuild ops: what the runbook says can be done as it says."""
+import json
 import re
 import shlex
 import subprocess
@@ -28,7 +29,7 @@ def headings(text):
 
 def test_the_runbook_has_this_deployments_names(prod):
     text = book(prod)
-    assert re.findall("^## (.*)$", text, re.M) == ["First start", "Exchange of peer packages", "Promotion", "Backups", "Restore", "Rotation of keys"]
+    assert re.findall("^## (.*)$", text, re.M) == ["In each terminal", "First start", "Exchange of peer packages", "Promotion", "Backups", "Restore", "Rotation of keys"]
     assert "Kept by somebody else: prod-a2." in text
 
 
@@ -106,6 +107,46 @@ def test_every_command_of_the_runbook_exists(prod):
         assert options_of(line) <= options_of(helps[tuple(words)]), line
 
 
+def test_the_first_start_can_be_typed(prod):
+    text = book(prod)
+    folder = prod.parent / "output/prod/ops"
+    assert commands(chapter(text, "In each terminal"))[:2] == [f"cd {imgbuild.ROOT}", "export AWS_REGION=eu-central-1 VPC=vpc-0123 SUBNET=subnet-0123"]
+    found = commands(chapter(text, "First start"))
+    assert [f"terraform -chdir={folder} {words}" for words in ("init", 'plan -var vpc_id="$VPC"', 'apply -var vpc_id="$VPC"')] == found[2:5]
+    assert found[5] == (f"aws cloudformation deploy --stack-name imgbuild-prod --template-file {folder}/cloudformation.json --parameter-overrides Vpc=\"$VPC\" "
+                        "--capabilities CAPABILITY_IAM")
+    assert list(json.loads((folder / "cloudformation.json").read_text())["Parameters"]) == ["Vpc"]
+    assert list(json.loads((folder / "terraform.tf.json").read_text())["variable"]) == ["vpc_id"]
+    assert (folder / "cloudformation.json").stat().st_size < 51200   # what `deploy` takes without a bucket
+    assert (ops(prod, "--cloudflare") / "cloudformation.json").stat().st_size < 51200
+
+
+def test_the_configuration_goes_in_front_of_ones_own(prod, tmp_path):
+    [_, include, hosts] = blocks(chapter(book(prod), "In each terminal"))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/config").write_text("Host mine\n  Port 2222\n")
+    subprocess.run(["bash", "-c", include], env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, check=True)
+    config = tmp_path / ".ssh/config"
+    assert config.read_text() == f'Include "{prod.parent}/output/prod/ops/ssh_config"\nHost mine\n  Port 2222\n'
+    said = [subprocess.run(["ssh", "-G", "-F", config, name], capture_output=True, text=True, check=True).stdout for name in ("prod-s1", "mine")]
+    assert "hostname 192.168.50.4\n" in said[0] and "port 2222\n" in said[1]
+
+
+# Of the ops machine, of EC2, of the restore and of the rotation itself.
+ELSEWHERE = {"/etc/hosts", "/dev/null", "/dev/sda1", "/dev/sdf", "/root/selfsigned.before", "/root/new-key.pem", "/root/new-cert.pem"}
+
+
+def test_every_path_in_the_machines_is_theirs(prod, deployment):
+    """A file that the runbook names is in the overlays or the seeds, or its folder is."""
+    known = "".join(path.read_text() for folder in ("overlays", "cidata") for path in sorted((imgbuild.ROOT / folder).rglob("*")) if path.is_file() and path.suffix not in (".pyc", ".md"))
+    for text in (book(prod), book(deployment(ENVIRONMENT.replace("external: true, ", "keys: machine, "), "alone"))):
+        text = text.replace(str(imgbuild.ROOT), "").replace(str(prod.parents[1]), "")
+        paths = {path for path in re.findall(r"(?<![\w.~/-])/(?:etc|srv|var|run|root|home|dev|usr)/[\w./-]*\w", text) if "/deployment/" not in path and "/alone/" not in path}
+        assert len(paths - ELSEWHERE) > 5
+        for path in paths - ELSEWHERE:
+            assert path in known or path.rpartition("/")[0] + "/" in known, path
+
+
 def calls_of_aws(text):
     """(service, operation, options) of each call, those within another one too."""
     lines = "\n".join(commands(text))
@@ -120,6 +161,8 @@ def test_every_call_of_aws_exists(prod):
     calls = calls_of_aws(book(prod))
     assert len(calls) > 4
     for service, operation, options in calls:
+        if (service, operation) == ("cloudformation", "deploy"):
+            continue   # of the command line alone
         if operation.startswith("wait "):
             assert operation.partition(" ")[2] in [botocore.xform_name(name, "-") for name in botocore.session.get_session().get_waiter_model(service).waiter_names]
             continue
