@@ -49,14 +49,18 @@ std::string Runbook::in_vault(const std::string& entry) const {
   return shell_word(input_.environment_file.parent_path() / vault_folder(env()).filename() / entry);
 }
 
-std::vector<std::string> Runbook::new_in_vault(const std::string& secret, const std::string& counterpart) const {
+std::vector<std::string> Runbook::out_of_vault(const std::string& secret, const std::string& counterpart) const {
   const std::string replaced = in_vault("replaced/" + secret.substr(0, secret.rfind('/')));
   return {"mkdir -p " + replaced, fmt::format("mv {} {} {}/", in_vault(secret), in_vault(counterpart), replaced),
-          fmt::format("sed -i '\\|^{}$|d' {}", secret, in_vault("index")), imgbuild("seed")};
+          fmt::format("sed -i '\\|^{}$|d' {}", secret, in_vault("index"))};
 }
 
-std::vector<std::string> Runbook::old_in_vault(const std::string& secret, const std::string& counterpart) const {
+std::vector<std::string> Runbook::back_into_vault(const std::string& secret, const std::string& counterpart) const {
   return {fmt::format("mv {} {} {}/", in_vault("replaced/" + secret), in_vault("replaced/" + counterpart), in_vault(secret.substr(0, secret.rfind('/')))), imgbuild("seed")};
+}
+
+std::string Runbook::send(const Machine& machine, const std::string& entry, const std::string& path) const {
+  return fmt::format("{} < {}", ssh(machine, fmt::format("\"sudo tee {} > /dev/null\"", path)), in_vault(entry));
 }
 
 std::string Runbook::imgbuild_ops(const Machine* primary) const {

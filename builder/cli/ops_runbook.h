@@ -40,12 +40,14 @@ class Runbook {
   [[nodiscard]] std::string ssh(const Machine& machine, const std::string& command = "") const;
   /// "./builder/imgbuild COMMAND --env … -o … MORE", for the commands that have -o.
   [[nodiscard]] std::string imgbuild(const std::string& command, const std::string& more = "") const;
-  /// Takes a pair of files and the line of its secret out of the vault, keeps both in its folder "replaced", and has a new pair made.
-  [[nodiscard]] std::vector<std::string> new_in_vault(const std::string& secret, const std::string& counterpart) const;
-  /// Brings what new_in_vault() took away back.
-  [[nodiscard]] std::vector<std::string> old_in_vault(const std::string& secret, const std::string& counterpart) const;
+  /// Takes a pair of files and the line of its secret out of the vault, so that `seed` makes a new pair; the old one is in "replaced".
+  [[nodiscard]] std::vector<std::string> out_of_vault(const std::string& secret, const std::string& counterpart) const;
+  /// Brings it back.
+  [[nodiscard]] std::vector<std::string> back_into_vault(const std::string& secret, const std::string& counterpart) const;
   /// A file of the vault, as a word for a shell.
   [[nodiscard]] std::string in_vault(const std::string& entry) const;
+  /// Writes a file of the vault over one in the machine, which keeps its owner and mode.
+  [[nodiscard]] std::string send(const Machine& machine, const std::string& entry, const std::string& path) const;
   /// The call of `imgbuild ops` that made all this, or that makes it for another primary.
   [[nodiscard]] std::string imgbuild_ops() const { return imgbuild_ops(input_.primary); }
   [[nodiscard]] std::string imgbuild_ops(const Machine* primary) const;
@@ -79,6 +81,9 @@ void add_volume_restored(Runbook& book, const Machine& machine);
 void add_rotation(Runbook& book);
 /// Its sections on the TLS keys of our machines.
 void add_tls_rotation(Runbook& book);
+/// Its sections on the ssh host keys of our machines, and on the keys by which accounts of one web server log in to the others.
+void add_ssh_rotation(Runbook& book);
+void add_passwords(Runbook& book);
 /// Its section on ssh_authorized_keys.
 void add_logins(Runbook& book);
 

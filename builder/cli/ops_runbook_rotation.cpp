@@ -9,12 +9,8 @@ void add_rotation(Runbook& book) {
   book.add("- Never while an election is open: until the exchange has ended no peer knows the new key.");
   book.add("- Never terminate an authority, and never make one anew for a new key: its share of the election's key is on its disk and nowhere else.");
   book.add("- One key at a time, and to its end. Then `rm -r {}`.\n", book.in_vault("replaced"));
-  book.add("| key | files in `{}` | afterwards |\n|---|---|---|", vault);
-  for (const Machine* machine : book.ours()) {
-    book.add("| ssh host key of {0} | `machines/{0}/ssh_host_ed25519_key`, `.pub` | new seed, machine made anew, `imgbuild ops` |", machine->name);
-  }
-  book.add("");
   add_tls_rotation(book);
+  add_ssh_rotation(book);
   add_logins(book);
 }
 

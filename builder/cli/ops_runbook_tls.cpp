@@ -10,11 +10,6 @@ std::string keep_old_pair(const Runbook& book, const Machine& machine) {
   return book.ssh(machine, "sudo cp -aT /srv/certs/selfsigned /root/selfsigned.before");
 }
 
-/// The machine's own files stay and keep their owner and mode.
-std::string send(const Runbook& book, const Machine& machine, const std::string& entry, const char* path) {
-  return fmt::format("{} < {}", book.ssh(machine, fmt::format("\"sudo tee {} > /dev/null\"", path)), book.in_vault(entry));
-}
-
 std::string apply(const Runbook& book, const Machine& machine) { return book.ssh(machine, "\"sudo appliance apply && sudo appliance selftest\""); }
 
 /// What must be seen, how to go 'back', and how all is made known.
@@ -35,11 +30,11 @@ void add_end(Runbook& book, const std::vector<const Machine*>& machines, std::ve
 void add_own_pair(Runbook& book, const Machine& machine) {
   const std::string folder = "machines/" + machine.name;
   book.add("### TLS key of {}\n\nIn place. Until the exchange has ended no peer takes {} for itself.", machine.name, machine.name);
-  std::vector<std::string> lines = book.new_in_vault(folder + "/tls.key", folder + "/tls.crt");
-  lines.insert(lines.end(), {keep_old_pair(book, machine), send(book, machine, folder + "/tls.key", kKey), send(book, machine, folder + "/tls.crt", kCertificate),
+  std::vector<std::string> lines = book.out_of_vault(folder + "/tls.key", folder + "/tls.crt");
+  lines.insert(lines.end(), {book.imgbuild("seed"), keep_old_pair(book, machine), book.send(machine, folder + "/tls.key", kKey), book.send(machine, folder + "/tls.crt", kCertificate),
                              apply(book, machine)});
   book.code(lines);
-  add_end(book, {&machine}, book.old_in_vault(folder + "/tls.key", folder + "/tls.crt"));
+  add_end(book, {&machine}, book.back_into_vault(folder + "/tls.key", folder + "/tls.crt"));
 }
 
 /// As the machine made its first one (appliance/certificate.py): it makes no second by itself.
@@ -59,13 +54,14 @@ void add_shared_pair(Runbook& book, const std::vector<const Machine*>& machines)
   book.add("### TLS key of the web servers\n\nThey share one pair, and each trusts its own copy when it asks the others' database. So never make one of them anew with a new pair:");
   book.add("the other would not take it, and each commit would wait for it. Install the pair on all of them, then apply on all, one right after the other.");
   book.add("If one does not answer, stop here. Do not restart a machine or a database in between.");
-  std::vector<std::string> lines = book.new_in_vault("shared/web/tls.key", "shared/web/tls.crt");
+  std::vector<std::string> lines = book.out_of_vault("shared/web/tls.key", "shared/web/tls.crt");
+  lines.push_back(book.imgbuild("seed"));
   for (const Machine* machine : machines) {
-    lines.insert(lines.end(), {keep_old_pair(book, *machine), send(book, *machine, "shared/web/tls.key", kKey), send(book, *machine, "shared/web/tls.crt", kCertificate)});
+    lines.insert(lines.end(), {keep_old_pair(book, *machine), book.send(*machine, "shared/web/tls.key", kKey), book.send(*machine, "shared/web/tls.crt", kCertificate)});
   }
   for (const Machine* machine : machines) lines.push_back(apply(book, *machine));
   book.code(lines);
-  add_end(book, machines, book.old_in_vault("shared/web/tls.key", "shared/web/tls.crt"));
+  add_end(book, machines, book.back_into_vault("shared/web/tls.key", "shared/web/tls.crt"));
   if (machines.size() < 2) return;
   book.add("An alarm `no stream` in the minute between the two is over by itself. This must say `sync`, on each:");
   lines.clear();

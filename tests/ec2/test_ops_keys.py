@@ -100,3 +100,41 @@ def test_the_web_servers_get_a_new_pair_together(prod, rehearsal):
 def test_nobody_is_told_to_terminate_an_authority(prod):
     text = chapter(book(prod), "Rotation of keys")
     assert "- Never while an election is open" in text and "- Never terminate an authority" in text
+
+
+def known(rehearsal, name, machine, key):
+    """What a web server takes for a key of another one, or its own."""
+    return next(row["ssh"][key] for row in rehearsal.view(name)["machines"] if row["name"] == machine)
+
+
+def test_a_new_host_key_is_known_wherever_the_old_one_was(prod, rehearsal):
+    install, look = blocks(chapter(book(prod), "ssh host key of prod-s1"))
+    asked = rehearsal.run(install)
+    assert asked == ["prod-s1 appliance apply", "prod-s2 appliance apply", "prod-s1 sshd -t", "prod-s1 systemctl reload ssh.service"]
+    public = (prod.parent / "prod.vault/machines/prod-s1/ssh_host_ed25519_key.pub").read_text().split()[1]
+    private = rehearsal.machine("prod-s1") / "etc/ssh/ssh_host_ed25519_key"
+    assert private.read_text() == (prod.parent / "prod.vault/machines/prod-s1/ssh_host_ed25519_key").read_text() and private.stat().st_mode & 0o777 == 0o600
+    assert public in (rehearsal.machine("prod-s1") / "etc/ssh/ssh_host_ed25519_key.pub").read_text()
+    assert all(known(rehearsal, name, "prod-s1", "host").split()[1] == public for name in ("prod-s1", "prod-s2"))
+    assert public in (prod.parent / "output/prod/ops/known_hosts").read_text()
+    assert " prod-s2 sudo -u postgres ssh " in look and "postgres@prod-s1 status" in look
+
+
+def test_a_new_host_key_of_an_authority_concerns_nobody_else(prod, rehearsal):
+    install, look = blocks(chapter(book(prod), "ssh host key of prod-a1"))
+    assert rehearsal.run(install) == ["prod-a1 sshd -t", "prod-a1 systemctl reload ssh.service"]
+    assert look.endswith(" prod-a1 hostname")
+
+
+def test_the_accounts_get_new_keys(prod, rehearsal):
+    before = {user: known(rehearsal, "prod-s2", "prod-s1", user) for user in ("postgres", "ballotbox")}
+    install, look = blocks(chapter(book(prod), "ssh keys of the accounts of prod-s1"))
+    rehearsal.run(install)
+    for user, old in before.items():
+        vault = prod.parent / f"prod.vault/machines/prod-s1/ssh/{user}"
+        path = rehearsal.machine("prod-s1") / f"etc/appliance/ssh/{user}"
+        assert path.read_text() == vault.read_text() and path.stat().st_mode & 0o777 == 0o600
+        new = vault.with_suffix(".pub").read_text().split()[1]
+        assert all(known(rehearsal, name, "prod-s1", user).split()[1] == new != old.split()[1] for name in ("prod-s1", "prod-s2"))
+        assert known(rehearsal, "prod-s2", "prod-s2", user) == known(rehearsal, "prod-s1", "prod-s2", user)
+    assert "postgres@prod-s2 status" in look and "sudo appliance pull" in look

@@ -138,7 +138,10 @@ ELSEWHERE = {"/etc/hosts", "/dev/null", "/dev/sda1", "/dev/sdf", "/root/selfsign
 
 def test_every_path_in_the_machines_is_theirs(prod, deployment):
     """A file that the runbook names is in the overlays or the seeds, or its folder is."""
-    known = "".join(path.read_text() for folder in ("overlays", "cidata") for path in sorted((imgbuild.ROOT / folder).rglob("*")) if path.is_file() and path.suffix not in (".pyc", ".md"))
+    files = [path for folder in ("overlays", "cidata") for path in sorted((imgbuild.ROOT / folder).rglob("*")) if path.is_file()]
+    known = "".join(path.read_text() for path in files if path.suffix not in (".pyc", ".md"))
+    home = re.search('^HOME = "(.*)"$', (APPLIANCE / "appliance/postgres.py").read_text(), re.M)[1]
+    known = known.replace("{{ postgres.home }}", home)
     for text in (book(prod), book(deployment(ENVIRONMENT.replace("external: true, ", "keys: machine, "), "alone"))):
         text = text.replace(str(imgbuild.ROOT), "").replace(str(prod.parents[1]), "")
         paths = {path for path in re.findall(r"(?<![\w.~/-])/(?:etc|srv|var|run|root|home|dev|usr)/[\w./-]*\w", text) if "/deployment/" not in path and "/alone/" not in path}
