@@ -11,6 +11,7 @@ void add_rotation(Runbook& book) {
   book.add("- One key at a time, and to its end. Then `rm -r {}`.\n", book.in_vault("replaced"));
   add_tls_rotation(book);
   add_ssh_rotation(book);
+  add_passwords(book);
   add_logins(book);
 }
 

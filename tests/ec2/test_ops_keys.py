@@ -138,3 +138,31 @@ def test_the_accounts_get_new_keys(prod, rehearsal):
         assert all(known(rehearsal, name, "prod-s1", user).split()[1] == new != old.split()[1] for name in ("prod-s1", "prod-s2"))
         assert known(rehearsal, "prod-s2", "prod-s2", user) == known(rehearsal, "prod-s1", "prod-s2", user)
     assert "postgres@prod-s2 status" in look and "sudo appliance pull" in look
+
+
+PASSWORDS = ["ballot_box_database_password", "iam_database_password", "keystore_password", "replication_password"]
+
+
+@pytest.mark.parametrize("name", PASSWORDS)
+def test_a_password_is_made_anew_on_all_web_servers(prod, rehearsal, name):
+    section = chapter(book(prod), "Passwords")
+    install, look = blocks(section)
+    assert sorted(line.split()[1] for line in section.splitlines() if "_password |" in line) == PASSWORDS
+    assert PASSWORDS == sorted(path.name for path in (prod.parent / "prod.vault/passwords").iterdir())
+    before = rehearsal.view("prod-s1")["settings"]
+    assert rehearsal.run(install, NAME=name) == ["prod-s1 appliance apply", "prod-s2 appliance apply"]
+    new = (prod.parent / f"prod.vault/passwords/{name}").read_text().strip()
+    assert new != before[name]
+    assert all(rehearsal.view(machine)["settings"] == {**before, name: new} for machine in ("prod-s1", "prod-s2"))
+
+
+def test_seed_stops_where_only_the_files_are_taken_away(prod):
+    """So it says in the runbook, and so no block forgets the line of the index."""
+    (prod.parent / "prod.vault/passwords/iam_database_password").unlink()
+    result = imgbuild.run("seed", "--env", prod, "-o", prod.parent / "output")
+    assert result.returncode == 3 and "is gone, but this vault had it" in result.stderr
+    text = chapter(book(prod), "Rotation of keys")
+    assert "`seed` stops where a file is gone that the index lists" in text
+    for block in blocks(text):
+        taken = [line for line in block.splitlines() if line.startswith("mv ") and "/replaced/" in line.split()[-1]]
+        assert len(taken) == block.count("prod.vault/index")
