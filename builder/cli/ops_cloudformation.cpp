@@ -33,7 +33,7 @@ Json group(const OpsInput& input, const Machine& machine) {
   const Json tags = Json::array({{{"Key", "Name"}, {"Value", machine.name}}, {{"Key", "imgbuild:machine"}, {"Value", input.environment.deployment + "/" + machine.name}}});
   return {{"Type", "AWS::EC2::SecurityGroup"},
           {"Properties",
-           {{"GroupName", input.environment.deployment + "-" + machine.name},
+           {{"GroupName", security_group_name(input.environment, machine)},
             {"GroupDescription", fmt::format("{} of {}", machine.role, input.environment.deployment)},
             {"VpcId", {{"Ref", "Vpc"}}},
             {"SecurityGroupIngress", ingress_of(input, machine.name)},
@@ -72,7 +72,7 @@ std::string ops_cloudformation(const OpsInput& input) {
   for (const Machine& machine : input.environment.machines) {
     if (machine.external == Machine::External::no) resources[logical_id(machine.name)] = group(input, machine);
   }
-  add_backup(resources, input.environment.deployment);
+  add_backup(resources, backup_name(input.environment));
   const Json root = {{"AWSTemplateFormatVersion", "2010-09-09"},
                      {"Description", "Security groups and backups of " + input.environment.deployment + ", made by imgbuild ops"},
                      {"Parameters", {{"Vpc", {{"Type", "AWS::EC2::VPC::Id"}, {"Description", "VPC of the deployment"}}}}},

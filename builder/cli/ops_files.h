@@ -61,6 +61,12 @@ struct IngressRule {
 /// of the web and where asked for, as those of Cloudflare.
 [[nodiscard]] std::vector<IngressRule> ingress_rules(const OpsInput& input);
 
+/// "DEPLOYMENT-MACHINE", by which `ami launch` finds it. Throws Error (bad input) if AWS takes no such name.
+[[nodiscard]] std::string security_group_name(const Environment& environment, const Machine& machine);
+
+/// Name of the backup vault and plan: the deployment's, or, where AWS takes no such one, what it begins with and a digest.
+[[nodiscard]] std::string backup_name(const Environment& environment);
+
 /// A rule of the backup plan. AWS Backup keeps by days, not by number: 'points' is what the days come to.
 struct BackupRule {
   const char* name;

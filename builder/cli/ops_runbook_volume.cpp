@@ -32,7 +32,7 @@ void add_volume_restored(Runbook& book, const Machine& machine) {
   book.add("Find the moment, the newest last. AMI is the end of the last word, `ami-` and so on:");
   book.code({fmt::format("aws backup list-recovery-points-by-backup-vault --backup-vault-name {} --query "
                          "'sort_by(RecoveryPoints,&CreationDate)[].[CreationDate,ResourceArn,RecoveryPointArn]' --output text",
-                         book.env().deployment),
+                         backup_name(book.env())),
              "AMI=ami-0123", "aws ec2 describe-images --image-ids \"$AMI\" --query 'Images[].BlockDeviceMappings[].[DeviceName,Ebs.SnapshotId,Ebs.VolumeSize]' --output text"});
   book.add("It has two snapshots. SNAP is that of `/dev/sda1`, the root ({}). That of `/dev/sdf`, 1 GiB, is the seed: never take it. Then:", root_size(machine));
   const std::string ask = "aws ec2 describe-instances --instance-ids \"$ID\" --query ";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "cli/ops_files.h"
 
@@ -24,7 +25,7 @@ std::string rule_name(const IngressRule& rule) {
 bool is_ipv6(const std::string& network) { return network.find(':') != std::string::npos; }
 
 Json group(const OpsInput& input, const Machine& machine) {
-  return {{"name", input.environment.deployment + "-" + machine.name},
+  return {{"name", security_group_name(input.environment, machine)},
           {"description", fmt::format("{} of {}", machine.role, input.environment.deployment)},
           {"vpc_id", "${var.vpc_id}"},
           {"tags", {{"Name", machine.name}, {"imgbuild:machine", input.environment.deployment + "/" + machine.name}}}};
@@ -54,7 +55,15 @@ void add_groups(Json& resources, const OpsInput& input) {
   for (const IngressRule& rule : ingress_rules(input)) resources["aws_vpc_security_group_ingress_rule"][rule_name(rule)] = ingress(rule);
 }
 
-void add_backup(Json& resources, const std::string& name) {
+/// IAM's names are those of the whole account: another region's role must have another one.
+std::string role_prefix(const std::string& deployment) {
+  constexpr std::size_t kMost = 38;  // the provider's limit
+  constexpr std::string_view kEnd = "-backup-";
+  return deployment.substr(0, kMost - kEnd.size()).append(kEnd);
+}
+
+void add_backup(Json& resources, const Environment& environment) {
+  const std::string name = backup_name(environment);
   Json rules = Json::array();
   for (const BackupRule& rule : kBackupRules) {
     rules.push_back({{"rule_name", rule.name}, {"target_vault_name", "${aws_backup_vault.backup.name}"}, {"schedule", rule.schedule},
@@ -65,7 +74,7 @@ void add_backup(Json& resources, const std::string& name) {
                       {"Statement", Json::array({{{"Effect", "Allow"}, {"Principal", {{"Service", "backup.amazonaws.com"}}}, {"Action", "sts:AssumeRole"}}})}};
   resources["aws_backup_vault"]["backup"] = {{"name", name}};
   resources["aws_backup_plan"]["backup"] = {{"name", name}, {"rule", rules}};
-  resources["aws_iam_role"]["backup"] = {{"name", name + "-backup"}, {"assume_role_policy", trust.dump()}};
+  resources["aws_iam_role"]["backup"] = {{"name_prefix", role_prefix(environment.deployment)}, {"assume_role_policy", trust.dump()}};
   resources["aws_iam_role_policy_attachment"]["backup"] = {{"role", "${aws_iam_role.backup.name}"},
                                                            {"policy_arn", "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"}};
   resources["aws_backup_selection"]["backup"] = {{"name", "backup-normal"}, {"plan_id", "${aws_backup_plan.backup.id}"}, {"iam_role_arn", "${aws_iam_role.backup.arn}"},
@@ -77,7 +86,7 @@ void add_backup(Json& resources, const std::string& name) {
 std::string ops_terraform(const OpsInput& input) {
   Json resources = Json::object();
   add_groups(resources, input);
-  add_backup(resources, input.environment.deployment);
+  add_backup(resources, input.environment);
   const Json root = {{"//", "Made by `imgbuild ops`; run it again instead of editing."},
                      {"terraform", {{"required_providers", {{"aws", {{"source", "hashicorp/aws"}, {"version", ">= 5.0"}}}}}}},
                      {"variable", {{"vpc_id", {{"type", "string"}, {"description", "VPC of the deployment"}}}}},

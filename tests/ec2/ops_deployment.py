@@ -40,10 +40,10 @@ def deployment(tmp_path, tmp_path_factory):
     return make
 
 
-def ops(env, *arguments):
+def ops(env, *arguments, deployment="prod"):
     """Runs `imgbuild ops`; returns the folder that it wrote."""
     result = imgbuild.run_ok("ops", "--env", env, "-o", env.parent / "output", *arguments)
-    folder = env.parent / "output/prod/ops"
+    folder = env.parent / f"output/{deployment}/ops"
     assert result.stdout.splitlines() == [str(folder / name) for name in FILES]
     return folder
 

@@ -137,3 +137,36 @@ def test_logical_ids_and_references_of_cloudformation_hold(prod):
     known = set(template["Resources"]) | set(template["Parameters"])
     referred = set(re.findall(r'"Ref": "(\w+)"', json.dumps(template))) | set(re.findall(r'"Fn::GetAtt": \["(\w+)"', json.dumps(template)))
     assert referred == {"Vpc", "BackupVault", "BackupPlan", "BackupRole"} <= known
+
+
+# --- names ---
+
+def named(deployment, name):
+    env = deployment(ENVIRONMENT)
+    env.write_text(env.read_text().replace("deployment: prod", f"deployment: {name}"))
+    return env
+
+
+@pytest.mark.parametrize("name, vault", [("a", "a-ca978112"), ("it", "it"), ("a" * 50, "a" * 50), ("a" * 51, "a" * 41 + "-bfc5fe0e"), ("a" * 63, "a" * 41 + "-7d3e74a0")])
+def test_names_are_those_that_aws_takes(deployment, name, vault):
+    env = named(deployment, name)
+    folder = ops(env, deployment=name)
+    terraform = json.loads((folder / "terraform.tf.json").read_text())["resource"]
+    formation = json.loads((folder / "cloudformation.json").read_text())["Resources"]
+    assert terraform["aws_backup_vault"]["backup"]["name"] == terraform["aws_backup_plan"]["backup"]["name"] == vault
+    assert formation["BackupVault"]["Properties"]["BackupVaultName"] == formation["BackupPlan"]["Properties"]["BackupPlan"]["BackupPlanName"] == vault
+    assert re.fullmatch("[a-zA-Z0-9_-]{2,50}", vault) and f"--backup-vault-name {vault} " in (folder / "RUNBOOK.md").read_text()
+    groups = {group["name"] for group in terraform["aws_security_group"].values()}
+    assert groups == {f"{name}-{machine}" for machine in ("prod-s1", "prod-s2", "prod-a1")} and all(len(group) <= 255 for group in groups)
+    # A role's name is the whole account's, so it is left to AWS; 64 characters, of which the provider adds 26.
+    role = terraform["aws_iam_role"]["backup"]
+    assert "name" not in role and role["name_prefix"] == name[:30] + "-backup-" and "RoleName" not in formation["BackupRole"]["Properties"]
+
+
+def test_a_deployment_whose_groups_aws_refuses_is_refused(deployment):
+    env = named(deployment, "sg")
+    result = imgbuild.run("ops", "--env", env, "-o", env.parent / "output")
+    assert (result.returncode, result.stdout) == (3, "")
+    assert result.stderr == (f"imgbuild: {env}: deployment: EC2 takes no security group whose name begins with 'sg-', such as 'sg-prod-s1'\n"
+                             "hint: give the deployment another name\n")
+    assert not (env.parent / "output/sg").exists()
