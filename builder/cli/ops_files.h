@@ -46,6 +46,9 @@ struct OpsFile {
 /// The text as one word for a shell: as it is if that is plain, else in quotes.
 [[nodiscard]] std::string shell_word(const std::string& text);
 
+/// Throws Error (bad input) if a path of 'input' has a character that has a meaning in one of the files and can't be quoted there.
+void check_paths(const OpsInput& input);
+
 /// "s1" of "prod-s1" in the deployment prod.
 [[nodiscard]] std::string short_name(const Environment& environment, const Machine& machine);
 

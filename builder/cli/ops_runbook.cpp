@@ -98,6 +98,7 @@ std::string ops_runbook(const OpsInput& input) {
 }
 
 std::vector<OpsFile> ops_files(const OpsInput& input) {
+  check_paths(input);
   return {{.name = "ssh_config", .content = ops_ssh_config(input)},
           {.name = "known_hosts", .content = ops_known_hosts(input)},
           {.name = "hosts", .content = ops_hosts(input)},

@@ -15,6 +15,13 @@ std::string heading(const OpsInput& input) {
   return fmt::format("# Made by `imgbuild ops` for deployment {}; run it again instead of editing.\n", input.environment.deployment);
 }
 
+/// ssh replaces words that begin with '%'.
+std::string without_tokens(const std::string& path) {
+  std::string text;
+  for (const char c : path) text += c == '%' ? std::string("%%") : std::string(1, c);
+  return text;
+}
+
 }  // namespace
 
 std::string short_name(const Environment& environment, const Machine& machine) {
@@ -28,7 +35,7 @@ std::string ops_ssh_config(const OpsInput& input) {
     text += fmt::format("\nHost {}\n  HostName {}\n  User {}\n", machine.name, address_of(input, machine), kOpsUser);
     if (machine.external == Machine::External::yes) continue;
     text += fmt::format("  HostKeyAlias {}\n  HostKeyAlgorithms ssh-ed25519\n  UserKnownHostsFile \"{}\"\n  CheckHostIP no\n  StrictHostKeyChecking yes\n",
-                        machine.name, (input.folder / "known_hosts").native());
+                        machine.name, without_tokens(input.folder / "known_hosts"));
   }
   return text + "\nHost *\n  ForwardAgent no\n  ServerAliveInterval 15\n";
 }

@@ -13,19 +13,16 @@ class Windows {
   explicit Windows(const OpsInput& input) : input_(input) {}
 
   std::vector<yaml::Node> all() {
-    add("l", {fmt::format("cd {}", quoted(input_.environment_file.parent_path().native()))});
+    add("l", {fmt::format("cd {}", shell_word(input_.environment_file.parent_path().native()))});
     for (const Machine& machine : input_.environment.machines) add_machine(machine);
     if (input_.primary != nullptr) add_services(*input_.primary);
     return std::move(windows_);
   }
 
  private:
-  /// For the shell that tmux runs.
-  static std::string quoted(const std::string& path) { return "'" + path + "'"; }
-
   [[nodiscard]] std::string ssh(const Machine& machine, const std::string& command = "") const {
     const std::string words = command.empty() ? "" : " " + command;
-    return fmt::format("ssh {}-F {} {}{}", command.empty() ? "" : "-t ", quoted((input_.folder / "ssh_config").native()), machine.name, words);
+    return fmt::format("ssh {}-F {} {}{}", command.empty() ? "" : "-t ", shell_word((input_.folder / "ssh_config").native()), machine.name, words);
   }
 
   void add(const std::string& name, const std::vector<std::string>& commands) {
@@ -36,7 +33,7 @@ class Windows {
     const std::string name = short_name(input_.environment, machine);
     add(name, {ssh(machine), "sudo -s"});
     if (machine.role == kAuthorityRole) add(name + "-l", {ssh(machine, "sudo eolog")});
-    add(name + "-d", {fmt::format("cd {}", quoted(input_.folder.parent_path().native()))});
+    add(name + "-d", {fmt::format("cd {}", shell_word(input_.folder.parent_path().native()))});
   }
 
   void add_services(const Machine& primary) {
@@ -63,7 +60,7 @@ class Windows {
 std::string ops_tmuxinator(const OpsInput& input) {
   return yaml::emit(yaml::map({{"name", yaml::string(input.environment.deployment)},
                                {"root", yaml::string(input.folder.native())},
-                               {"tmux_options", yaml::string(fmt::format("-f '{}'", (input.folder / "tmux.conf").native()))},
+                               {"tmux_options", yaml::string("-f " + shell_word(input.folder / "tmux.conf"))},
                                {"windows", yaml::list(Windows(input).all())}}));
 }
 

@@ -87,7 +87,7 @@ def test_the_domain_is_at_the_primary(prod):
 
 def test_the_windows_of_the_services_are_at_the_primary(prod):
     text = (ops(prod, "--primary", "prod-s2") / "tmuxinator.yml").read_text()
-    assert "ssh_config' prod-s2 sudo tail -F /var/log/nginx/access.log" in text and "prod-s1 sudo tail" not in text
+    assert "ssh_config prod-s2 sudo tail -F /var/log/nginx/access.log" in text and "prod-s1 sudo tail" not in text
 
 
 @pytest.mark.parametrize("name, said", [("prod-a1", "--primary: 'prod-a1' has the role 'authority', must be a web server\n"),
