@@ -22,7 +22,7 @@ Json ingress_of(const OpsInput& input, const std::string& machine) {
   for (const IngressRule& rule : ingress_rules(input)) {
     if (rule.machine != machine) continue;
     const bool is_ipv6 = rule.network.find(':') != std::string::npos;
-    list.push_back({{"IpProtocol", rule.protocol}, {"FromPort", rule.port}, {"ToPort", rule.port}, {is_ipv6 ? "CidrIpv6" : "CidrIp", rule.network},
+    list.push_back({{"IpProtocol", rule.protocol}, {"FromPort", rule.port}, {"ToPort", rule.to_port}, {is_ipv6 ? "CidrIpv6" : "CidrIp", rule.network},
                     {"Description", rule.description}});
   }
   return list;

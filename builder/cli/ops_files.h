@@ -52,16 +52,18 @@ void check_paths(const OpsInput& input);
 /// "s1" of "prod-s1" in the deployment prod.
 [[nodiscard]] std::string short_name(const Environment& environment, const Machine& machine);
 
-/// What a security group lets in: one network, one port.
+/// What a security group lets in: one network, one port or kind of ICMP message.
 struct IngressRule {
   std::string machine;
   std::string network;   ///< CIDR
-  std::string protocol;  ///< tcp or udp
-  unsigned port = 0;
+  std::string protocol;  ///< tcp, udp, icmp or icmpv6
+  unsigned port = 0;     ///< of ICMP the type
+  unsigned to_port = 0;  ///< the same; of ICMP the code
   std::string description;
 };
 /// The rules of our machines: the same matrix as their own firewalls (port_matrix.h), the world as two networks, or, on the ports
-/// of the web and where asked for, as those of Cloudflare.
+/// of the web and where asked for, as those of Cloudflare; then of what those take of ICMP the word that a packet is too big, and
+/// an echo for ops.
 [[nodiscard]] std::vector<IngressRule> ingress_rules(const OpsInput& input);
 
 /// "DEPLOYMENT-MACHINE", by which `ami launch` finds it. Throws Error (bad input) if AWS takes no such name.

@@ -38,7 +38,8 @@ struct Way {
 };
 
 bool is_same(const IngressRule& one, const IngressRule& other) {
-  return one.machine == other.machine && one.protocol == other.protocol && one.port == other.port && one.network == other.network;
+  return one.machine == other.machine && one.protocol == other.protocol && one.port == other.port &&
+         one.to_port == other.to_port && one.network == other.network;
 }
 
 /// Two names may have one network, as an ops machine that is also the standby: to AWS that is one rule, and the second is refused.
@@ -46,6 +47,27 @@ void add_way(std::vector<Way>& ways, const IngressRule& rule, const std::string&
   auto way = std::ranges::find_if(ways, [&](const Way& known) { return is_same(known.rule, rule); });
   if (way == ways.end()) way = ways.insert(ways.end(), {.rule = rule, .sources = {}});
   if (std::ranges::find(way->sources, source) == way->sources.end()) way->sources.push_back(source);
+}
+
+bool is_ipv6(const std::string& network) { return network.find(':') != std::string::npos; }
+
+/// Without the first a connection hangs whose path takes only smaller packets (RFC 1191, RFC 8201).
+std::vector<IngressRule> icmp_rules(const Environment& environment, const Machine& machine) {
+  constexpr unsigned kUnreachable = 3;
+  constexpr unsigned kTooBigForOne = 4;  // the code of it that says so
+  constexpr unsigned kPacketTooBig = 2;
+  constexpr unsigned kEcho = 8;
+  constexpr unsigned kEcho6 = 128;
+  const char* const too_big = "packet too big";
+  std::vector<IngressRule> rules = {
+      {.machine = machine.name, .network = "0.0.0.0/0", .protocol = "icmp", .port = kUnreachable, .to_port = kTooBigForOne, .description = too_big},
+      {.machine = machine.name, .network = "::/0", .protocol = "icmpv6", .port = kPacketTooBig, .to_port = 0, .description = too_big}};
+  for (const std::string& network : environment.ops_networks) {
+    const bool is_six = is_ipv6(network);
+    rules.push_back({.machine = machine.name, .network = network, .protocol = is_six ? "icmpv6" : "icmp", .port = is_six ? kEcho6 : kEcho, .to_port = 0,
+                     .description = "echo from ops"});
+  }
+  return rules;
 }
 
 }  // namespace
@@ -56,7 +78,7 @@ std::vector<IngressRule> ingress_rules(const OpsInput& input) {
     if (find_machine(input.environment, row.to)->external == Machine::External::yes) continue;
     for (const PortSource& source : row.from) {
       for (const std::string& network : networks_of(input, row, source)) {
-        add_way(ways, {.machine = row.to, .network = network, .protocol = row.protocol, .port = row.port, .description = {}}, source.name);
+        add_way(ways, {.machine = row.to, .network = network, .protocol = row.protocol, .port = row.port, .to_port = row.port, .description = {}}, source.name);
       }
     }
   }
@@ -64,6 +86,9 @@ std::vector<IngressRule> ingress_rules(const OpsInput& input) {
   for (Way& way : ways) {
     way.rule.description = description_of(way.sources);
     rules.push_back(std::move(way.rule));
+  }
+  for (const Machine& machine : input.environment.machines) {
+    if (machine.external == Machine::External::no) std::ranges::move(icmp_rules(input.environment, machine), std::back_inserter(rules));
   }
   return rules;
 }

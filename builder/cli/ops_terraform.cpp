@@ -19,7 +19,8 @@ std::string group_name(const std::string& machine) { return "m_" + machine; }
 std::string rule_name(const IngressRule& rule) {
   std::string network = rule.network;
   std::ranges::replace_if(network, [](char c) { return c == '.' || c == ':' || c == '/'; }, '_');
-  return fmt::format("{}_{}_{}_{}", group_name(rule.machine), rule.protocol, rule.port, network);
+  const std::string code = rule.to_port == rule.port ? "" : fmt::format("_{}", rule.to_port);
+  return fmt::format("{}_{}_{}{}_{}", group_name(rule.machine), rule.protocol, rule.port, code, network);
 }
 
 bool is_ipv6(const std::string& network) { return network.find(':') != std::string::npos; }
@@ -36,7 +37,7 @@ Json ingress(const IngressRule& rule) {
           {"description", rule.description},
           {"ip_protocol", rule.protocol},
           {"from_port", rule.port},
-          {"to_port", rule.port},
+          {"to_port", rule.to_port},
           {is_ipv6(rule.network) ? "cidr_ipv6" : "cidr_ipv4", rule.network}};
 }
 

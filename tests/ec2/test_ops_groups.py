@@ -6,6 +6,7 @@ import re
 import pytest
 from aws_models import complaints, model
 from ops_deployment import deployment, ops  # noqa: F401
+from rehearsal import APPLIANCE
 from test_launch import ENVIRONMENT
 
 import imgbuild_program as imgbuild
@@ -33,7 +34,7 @@ def ways_of_matrix(env):
 def ways_of_terraform(folder):
     resources = json.loads((folder / "terraform.tf.json").read_text())["resource"]
     groups = {f"${{aws_security_group.{key}.id}}": group["tags"]["Name"] for key, group in resources["aws_security_group"].items()}
-    rules = resources["aws_vpc_security_group_ingress_rule"].values()
+    rules = [rule for rule in resources["aws_vpc_security_group_ingress_rule"].values() if not rule["ip_protocol"].startswith("icmp")]
     assert all(rule["from_port"] == rule["to_port"] for rule in rules)
     return ways((groups[rule["security_group_id"]], rule["ip_protocol"], rule["from_port"], rule.get("cidr_ipv4") or rule["cidr_ipv6"]) for rule in rules)
 
@@ -45,13 +46,29 @@ def groups_of_cloudformation(folder):
 
 def ways_of_cloudformation(folder):
     return ways((group["Tags"][0]["Value"], rule["IpProtocol"], rule["FromPort"], rule.get("CidrIp") or rule["CidrIpv6"])
-                for group in groups_of_cloudformation(folder) for rule in group["SecurityGroupIngress"])
+                for group in groups_of_cloudformation(folder) for rule in group["SecurityGroupIngress"] if not rule["IpProtocol"].startswith("icmp"))
 
 
 def test_the_groups_let_in_what_the_machines_let_in(prod):
     folder = ops(prod)
     assert ways_of_terraform(folder) == ways_of_cloudformation(folder) == ways_of_matrix(prod)
     assert {way[0] for way in ways_of_terraform(folder)} == {"prod-s1", "prod-s2", "prod-a1"}  # the trustee's own is not ours
+
+
+def test_of_icmp_the_groups_let_in_what_is_needed(deployment):
+    """That a packet is too big, and an echo for ops: the machines themselves take more."""
+    folder = ops(deployment(ENVIRONMENT.replace("ops: [", "ops: [2001:db8::/32, ")))
+    terraform = json.loads((folder / "terraform.tf.json").read_text())["resource"]["aws_vpc_security_group_ingress_rule"]
+    found = {(name, rule["ip_protocol"], rule["from_port"], rule["to_port"], rule.get("cidr_ipv4") or rule["cidr_ipv6"])
+             for name, rule in terraform.items() if name.startswith("m_prod-s1_icmp")}
+    assert found == {("m_prod-s1_icmp_3_4_0_0_0_0_0", "icmp", 3, 4, "0.0.0.0/0"), ("m_prod-s1_icmpv6_2_0____0", "icmpv6", 2, 0, "::/0"),
+                     ("m_prod-s1_icmp_8_0_192_168_50_1_32", "icmp", 8, 0, "192.168.50.1/32"), ("m_prod-s1_icmpv6_128_0_2001_db8___32", "icmpv6", 128, 0, "2001:db8::/32")}
+    for group in groups_of_cloudformation(folder):
+        rules = {(rule["IpProtocol"], rule["FromPort"], rule["ToPort"], rule.get("CidrIp") or rule["CidrIpv6"])
+                 for rule in group["SecurityGroupIngress"] if rule["IpProtocol"].startswith("icmp")}
+        assert rules == {rule[1:] for rule in found}
+    accepted = (APPLIANCE / "templates/common/nftables.conf").read_text()
+    assert "icmp type { echo-request, destination-unreachable," in accepted and "icmpv6 type { echo-request, destination-unreachable, packet-too-big," in accepted
 
 
 def test_behind_cloudflare_the_web_is_open_to_it_alone(prod):
