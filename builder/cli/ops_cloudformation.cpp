@@ -49,7 +49,8 @@ void add_backup(Json& resources, const std::string& name) {
                      {"Lifecycle", {{"DeleteAfterDays", rule.days}}}});
   }
   const Json statement = {{"Effect", "Allow"}, {"Principal", {{"Service", "backup.amazonaws.com"}}}, {"Action", "sts:AssumeRole"}};
-  resources["BackupVault"] = {{"Type", "AWS::Backup::BackupVault"}, {"Properties", {{"BackupVaultName", name}}}};
+  // A stack that is deleted must not take the backups with it.
+  resources["BackupVault"] = {{"Type", "AWS::Backup::BackupVault"}, {"DeletionPolicy", "Retain"}, {"UpdateReplacePolicy", "Retain"}, {"Properties", {{"BackupVaultName", name}}}};
   resources["BackupPlan"] = {{"Type", "AWS::Backup::BackupPlan"}, {"Properties", {{"BackupPlan", {{"BackupPlanName", name}, {"BackupPlanRule", rules}}}}}};
   resources["BackupRole"] = {{"Type", "AWS::IAM::Role"},
                              {"Properties",

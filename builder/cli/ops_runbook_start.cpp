@@ -19,7 +19,7 @@ void add_groups(Runbook& book) {
   book.add("The first `plan` must say `0 to change, 0 to destroy`. At a later one that destroys a group or the vault, stop. Its state is in that folder: keep it. Or:");
   book.code({fmt::format("aws cloudformation deploy --stack-name imgbuild-{} --template-file {} --parameter-overrides Vpc=\"$VPC\" --capabilities CAPABILITY_IAM",
                          book.env().deployment, shell_word(book.input().folder / "cloudformation.json"))});
-  book.add("It must end with `Successfully created/updated stack`.\n");
+  book.add("It must end with `Successfully created/updated stack`. Both keep the backup vault when all else is deleted: it is deleted by hand.\n");
 }
 
 void add_launch(Runbook& book) {

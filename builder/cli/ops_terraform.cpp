@@ -73,7 +73,7 @@ void add_backup(Json& resources, const Environment& environment) {
   }
   const Json trust = {{"Version", "2012-10-17"},
                       {"Statement", Json::array({{{"Effect", "Allow"}, {"Principal", {{"Service", "backup.amazonaws.com"}}}, {"Action", "sts:AssumeRole"}}})}};
-  resources["aws_backup_vault"]["backup"] = {{"name", name}};
+  resources["aws_backup_vault"]["backup"] = {{"name", name}, {"lifecycle", {{"prevent_destroy", true}}}};
   resources["aws_backup_plan"]["backup"] = {{"name", name}, {"rule", rules}};
   resources["aws_iam_role"]["backup"] = {{"name_prefix", role_prefix(environment.deployment)}, {"assume_role_policy", trust.dump()}};
   resources["aws_iam_role_policy_attachment"]["backup"] = {{"role", "${aws_iam_role.backup.name}"},

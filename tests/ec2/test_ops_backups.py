@@ -55,3 +55,11 @@ def test_the_runbook_has_the_schedule(prod):
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in chapter(book(prod), "Backups").splitlines() if line.startswith("| ")]
     assert rows == [["plan", "starts within 60 minutes of", "kept for", "that is"], ["every-3-hours", "00:00, 03:00, … 21:00", "1 day", "8 points"],
                     ["daily", "01:30", "6 days", "6 points"], ["weekly", "Sunday 04:30", "28 days", "4 points"], ["monthly", "the 1st, 07:30", "731 days", "24 points"]]
+
+
+def test_the_vault_stays_when_all_else_is_deleted(prod):
+    folder = ops(prod)
+    terraform = json.loads((folder / "terraform.tf.json").read_text())["resource"]
+    formation = json.loads((folder / "cloudformation.json").read_text())["Resources"]
+    assert terraform["aws_backup_vault"]["backup"]["lifecycle"] == {"prevent_destroy": True}
+    assert (formation["BackupVault"]["DeletionPolicy"], formation["BackupVault"]["UpdateReplacePolicy"]) == ("Retain", "Retain")
