@@ -13,7 +13,8 @@ void add_machines(Runbook& book) {
     book.add("| {} | {} | {} | {} | {} |", machine.name, machine.role, machine.private_ip, machine.public_ip.empty() ? "–" : machine.public_ip,
              machine.external == Machine::External::yes ? "somebody else" : "us");
   }
-  book.add("\nAll windows at once: `tmuxinator start -p {}`. One machine: `{}`.\n", shell_word(book.input().folder / "tmuxinator.yml"),
+  book.add("\nAll windows at once: `tmuxinator start -p {}`; from another terminal `tmux -L {} attach`. One machine: `{}`.\n",
+           shell_word(book.input().folder / "tmuxinator.yml"), book.env().deployment,
            book.ssh(book.ours().empty() ? book.env().machines.front() : *book.ours().front()));
 }
 

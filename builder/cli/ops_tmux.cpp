@@ -60,6 +60,8 @@ class Windows {
 std::string ops_tmuxinator(const OpsInput& input) {
   return yaml::emit(yaml::map({{"name", yaml::string(input.environment.deployment)},
                                {"root", yaml::string(input.folder.native())},
+                               // A server that runs already has read its configuration: this project has one of its own.
+                               {"socket_name", yaml::string(input.environment.deployment)},
                                {"tmux_options", yaml::string("-f " + shell_word(input.folder / "tmux.conf"))},
                                {"windows", yaml::list(Windows(input).all())}}));
 }

@@ -91,6 +91,8 @@ def test_tmuxinator_takes_the_project(prod):
                           env={"PATH": "/usr/bin:/bin", "HOME": str(prod.parent), "SHELL": "/bin/bash", "LANG": "C.UTF-8"})
     assert said.returncode == 0, said.stderr
     assert "new-session -d -s prod -n l" in said.stdout and "-n cel-l" in said.stdout
+    # A server of its own: one that runs already does not read the configuration.
+    assert f" -f {folder}/tmux.conf -L prod new-session" in said.stdout and "`tmux -L prod attach`" in (folder / "RUNBOOK.md").read_text()
     assert subprocess.run(["bash", "-n"], input=said.stdout, text=True, capture_output=True).stderr == ""
 
 
