@@ -128,6 +128,9 @@ void write_files(Session& session, const FileOptions& options) {
     io::write_file(folder / file.name, file.content, 0644);
     session.print((folder / file.name).native());
   }
+  if (options.cloudflare == OpsInput::Cloudflare::yes) {
+    session.status().note("only the security groups are closed to others: the machines' own firewalls stay open to all on 80, 443 and 8443");
+  }
 }
 
 }  // namespace

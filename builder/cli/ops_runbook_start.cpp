@@ -22,6 +22,19 @@ void add_groups(Runbook& book) {
   book.add("It must end with `Successfully created/updated stack`. Both keep the backup vault when all else is deleted: it is deleted by hand.\n");
 }
 
+void add_cloudflare(Runbook& book) {
+  if (book.input().cloudflare == OpsInput::Cloudflare::no || !book.has_own_web()) return;
+  book.add("On 80, 443 and 8443 these groups let in Cloudflare alone. The machines' own firewalls stay open to all there: a machine with another group, or off EC2, is open to the");
+  book.add("world. So that you see the site of one machine, such as the standby's, go through ssh, one line in one terminal:");
+  std::vector<std::string> lines;
+  for (const Machine* machine : book.ours()) {
+    if (is_web(machine->role)) lines.push_back(book.ssh(*machine, "-N -L 8443:127.0.0.1:443"));
+  }
+  book.code(lines);
+  book.add("and in another one:");
+  book.code({"curl -k https://127.0.0.1:8443/status"});
+}
+
 void add_launch(Runbook& book) {
   book.add("3. EC2 only: an image of each role, then the machines. `--dry-run` prints what would be done:");
   std::vector<std::string> lines;
@@ -68,6 +81,7 @@ void add_first_start(Runbook& book) {
   book.add("## First start\n\n1. Images, seeds, and these files:");
   book.code({book.imgbuild("deployment"), book.imgbuild_ops()});
   add_groups(book);
+  add_cloudflare(book);
   add_launch(book);
   add_ready(book);
 }

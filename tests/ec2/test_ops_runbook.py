@@ -121,6 +121,15 @@ def test_the_first_start_can_be_typed(prod):
     assert (ops(prod, "--cloudflare") / "cloudformation.json").stat().st_size < 51200
 
 
+def test_what_cloudflare_does_not_close_is_said(prod):
+    result = imgbuild.run_ok("ops", "--env", prod, "-o", prod.parent / "output", "--cloudflare")
+    assert result.stderr == "note: only the security groups are closed to others: the machines' own firewalls stay open to all on 80, 443 and 8443\n"
+    text = (prod.parent / "output/prod/ops/RUNBOOK.md").read_text()
+    assert "own firewalls stay open to all there" in text
+    assert [line.partition("ssh_config ")[2] for line in commands(text) if " -L " in line] == [f"{name} -N -L 8443:127.0.0.1:443" for name in ("prod-s1", "prod-s2")]
+    assert imgbuild.run_ok("ops", "--env", prod, "-o", prod.parent / "output").stderr == "" and "-L 8443" not in book(prod)
+
+
 def test_the_configuration_goes_in_front_of_ones_own(prod, tmp_path):
     [_, include, hosts] = blocks(chapter(book(prod), "In each terminal"))
     (tmp_path / ".ssh").mkdir()
