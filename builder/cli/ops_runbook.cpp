@@ -29,6 +29,19 @@ Runbook::Runbook(const OpsInput& input) : input_(input) {
 
 void Runbook::code(const std::vector<std::string>& lines) { text_ += fmt::format("\n```\n{}\n```\n\n", fmt::join(lines, "\n")); }
 
+void Runbook::steps(std::vector<std::string> lines) {
+  lines.insert(lines.begin(), {"(", "set -eu"});
+  lines.emplace_back(")");
+  code(lines);
+}
+
+void Runbook::one_of(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) {
+    if (&line != &lines.front()) add("or");
+    code({line});
+  }
+}
+
 std::string Runbook::ssh(const Machine& machine, const std::string& command) const {
   return fmt::format("ssh -F {} {}{}{}", shell_word(input_.folder / "ssh_config"), machine.name, command.empty() ? "" : " ", command);
 }

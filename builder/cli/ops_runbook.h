@@ -19,6 +19,10 @@ class Runbook {
   }
   /// Lines to be typed.
   void code(const std::vector<std::string>& lines);
+  /// The same, of which none is run once one has failed.
+  void steps(std::vector<std::string> lines);
+  /// Lines of which one is to be run: each stands alone, so that nobody copies two.
+  void one_of(const std::vector<std::string>& lines);
   [[nodiscard]] const std::string& text() const { return text_; }
 
   [[nodiscard]] const OpsInput& input() const { return input_; }

@@ -11,8 +11,8 @@ void add_backups(Runbook& book) {
   book.code({fmt::format("aws backup list-recovery-points-by-backup-vault --backup-vault-name {} --query "
                          "'sort_by(RecoveryPoints,&CreationDate)[-3:].[CreationDate,ResourceArn,Status]' --output text",
                          backup_name(book.env()))});
-  book.add("Each line must say `COMPLETED`, and the last one be younger than four hours.");
-  if (!book.has_own_web()) return book.add("");
+  book.add("Each line must say `COMPLETED`, and the last one be younger than four hours.\n");
+  if (!book.has_own_web()) return;
   book.add("The primary also backs up its database into `/var/postgres_backups`, each day at 04:00 of its time zone, and keeps `backup_keep_days` of them. They lie on its own disk:");
   book.add("copy the folder elsewhere.\n");
 }

@@ -43,7 +43,7 @@ void add_with_others(Runbook& book) {
 
 void add_exchange(Runbook& book) {
   book.add("## Exchange of peer packages\n\nOnce all machines are ready, and again after each new TLS key and each machine made anew. `exchange` shows fingerprints, and asks whether their owners");
-  book.add("have read the same ones to you. Say `y` only if they have, by telephone.");
+  book.add("have read the same ones to you. Say `y` only if they have, by telephone.\n");
   book.others().empty() ? add_among_ourselves(book) : add_with_others(book);
 }
 

@@ -8,17 +8,17 @@ void add_logins(Runbook& book) {
   book.add("that file from `users:` in `/etc/appliance/env.yml`. Keep one connection open until all is done.\n");
   book.add("1. Change `ssh_authorized_keys` in `{}`: from there machines that are made later have it.", book.file());
   book.add("2. Somebody goes. KEY is the second word of the line in `{}`, `AAAA` and so on:", book.file());
-  std::vector<std::string> going = {"KEY=AAAA"};
+  std::vector<std::string> going = {"KEY="};
   std::vector<std::string> shown;
-  std::vector<std::string> coming = {"LINE='ssh-ed25519 AAAA NAME'"};
+  std::vector<std::string> coming = {"LINE=''"};
   for (const Machine* machine : book.ours()) {
     going.push_back(book.ssh(*machine, "\"sudo sed -i '\\|${KEY:?}|d' /etc/appliance/env.yml && sudo appliance apply\""));
     coming.push_back(R"(printf '/^    ssh_authorized_keys:/a\\      - "%s"\n' "${LINE:?}" | )" + book.ssh(*machine, "\"sudo sed -i -f - /etc/appliance/env.yml && sudo appliance apply\""));
     shown.push_back(book.ssh(*machine, fmt::format("sudo cat /etc/ssh/authorized_keys.d/{}", kOpsUser)));
   }
-  book.code(going);
+  book.steps(going);
   book.add("3. Somebody comes. LINE is the whole line:");
-  book.code(coming);
+  book.steps(coming);
   book.add("`appliance apply` must say `wrote /etc/ssh/authorized_keys.d/{}`. If it says that `env.yml` is wrong, nothing was changed: cure the file, apply again.\n", kOpsUser);
   book.add("4. Look. The lists must hold the keys of `{}` and no others:", book.file());
   book.code(shown);

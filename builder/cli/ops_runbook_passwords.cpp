@@ -28,14 +28,14 @@ void add_passwords(Runbook& book) {
   const std::string name = "/${NAME:?}";
   const std::string now = book.in_vault("passwords") + name;
   const std::string old = book.in_vault("replaced/passwords") + name;
-  std::vector<std::string> lines = {std::string("NAME=") + kPasswords[0].name, "mkdir -p " + book.in_vault("replaced/passwords"), fmt::format("mv {} {}", now, old),
+  std::vector<std::string> lines = {"NAME=", "mkdir -p " + book.in_vault("replaced/passwords"), fmt::format("mv {} {}", now, old),
                                     fmt::format("sed -i \"\\|^passwords/${{NAME:?}}$|d\" {}", book.in_vault("index")), book.imgbuild("seed")};
   // By standard input: a secret in an argument is there for all to read.
   for (const Machine* machine : web) {
     lines.push_back(fmt::format("printf 's|\"%s\"|\"%s\"|\\n' \"$(cat {})\" \"$(cat {})\" | {}", old, now, book.ssh(*machine, "sudo sed -i -f - /etc/appliance/env.yml")));
   }
   for (const Machine* machine : web) lines.push_back(book.ssh(*machine, "sudo appliance apply"));
-  book.code(lines);
+  book.steps(lines);
   book.add("No line of these may say `FAIL`:");
   lines.clear();
   for (const Machine* machine : web) lines.push_back(book.ssh(*machine, "sudo appliance selftest"));

@@ -30,12 +30,12 @@ void add_question(Runbook& book) {
 }
 
 void add_plain(Runbook& book) {
-  book.add("### The primary answers\n\nOn the standby that is to be the primary, and only there:");
+  book.add("### The primary answers\n\nOn the standby that is to be the primary, and only there, one of:");
   std::vector<std::string> lines;
   for (const Machine* machine : book.web()) {
     if (is_ours(*machine)) lines.push_back(book.ssh(*machine, "sudo appliance promote"));
   }
-  book.code(lines);
+  book.one_of(lines);
   book.add("It must end with `NAME is the primary, timeline N`. It first has the old primary fence itself. If it refuses it says why:\n");
   book.add("- `let this standby catch up`: wait until its `status` says `stream    sync`, then again.");
   book.add("- `cannot be reached`: the old primary is dead, or cut off. See below.");
@@ -46,9 +46,10 @@ void add_plain(Runbook& book) {
 /// One block of commands: it is off, and we have seen it.
 void add_proof(Runbook& book, const Machine& old) {
   book.add("1. Prove that it is off. That it does not answer proves nothing: cut off from you it may go on, and then there are two. On EC2:");
-  book.code({"ID=" + book.instance_id(old), "aws ec2 stop-instances --force --instance-ids \"$ID\"",
-             "aws ec2 describe-instances --instance-ids \"$ID\" --query 'Reservations[].Instances[].State.Name' --output text"});
-  book.add("Repeat the last line until it says `stopped`. `stopping` is not `stopped`. Elsewhere: switch it off where it runs, and see that it is off.\n");
+  book.steps({"ID=" + book.instance_id(old), "aws ec2 stop-instances --force --instance-ids \"$ID\"",
+              "aws ec2 wait instance-stopped --instance-ids \"$ID\"",
+              "aws ec2 describe-instances --instance-ids \"$ID\" --query 'Reservations[].Instances[].State.Name' --output text"});
+  book.add("Repeat it until it ends with `stopped`. `stopping` is not `stopped`. Elsewhere: switch it off where it runs, and see that it is off.\n");
 }
 
 void add_dead(Runbook& book, const Machine& old) {
@@ -63,11 +64,11 @@ void add_dead(Runbook& book, const Machine& old) {
     lines.push_back(book.ssh(*machine, "'" + command + "'"));
     with_loss.push_back(book.ssh(*machine, "'" + command + " --accept-loss \"NAME decided so\"'"));
   }
-  book.code(lines);
+  book.one_of(lines);
   book.add("It must end with `NAME is the primary, timeline N`.\n");
   book.add("3. Only if it refuses because `its commits did not wait for this node`: the newest votes may be on the disk of {} alone. Who is responsible for the election decides:", old.name);
   book.add("bring {} back, or lose them. To lose them:", old.name);
-  book.code(with_loss);
+  book.one_of(with_loss);
   book.add("4. Never start the payload of {0} before `rejoin` has ended there, and give it no address that voters use. Go on with [after every promotion](#after-every-promotion).\n", old.name);
 }
 
@@ -97,7 +98,7 @@ void add_afterwards(Runbook& book) {
   book.add("4. The files of this folder for the new primary, one of these lines:");
   std::vector<std::string> lines;
   for (const Machine* machine : book.web()) lines.push_back(book.imgbuild_ops(machine));
-  book.code(lines);
+  book.one_of(lines);
   book.add("5. As long as it is alone the new primary waits for no standby: what it acknowledges is on one disk. So at once:\n");
   book.add("### The old one comes back\n\nOn every web server that is not the primary:");
   add_on_each(book, "sudo appliance rejoin");

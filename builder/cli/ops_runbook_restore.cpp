@@ -34,15 +34,29 @@ void add_choice(Runbook& book) {
   book.add("");
 }
 
+/// A line that fails unless one of the others says that it is the primary; none if we can ask none.
+std::vector<std::string> primary_is_another(const Runbook& book, const Machine& machine) {
+  std::string asked;
+  for (const Machine* other : own_web(book)) {
+    if (other != &machine) asked += book.ssh(*other, "sudo appliance status") + " || true; ";
+  }
+  if (asked.empty()) return {};
+  return {"{ " + asked + "} | grep '^acts as   primary'"};
+}
+
 void add_made_anew(Runbook& book, const Machine& machine) {
-  book.add("If it is {}:", machine.name);
+  book.add("#### {} anew\n", machine.name);
   if (!machine.public_ip.empty()) {
     book.add("`ami launch` gives it the address {}. If that was moved to the new primary, first take `public_ip` of {} out of `{}`, and make its seed:", machine.public_ip,
              machine.name, book.file());
     book.code({book.imgbuild("seed", "--machine " + machine.name)});
   }
-  book.code({"ID=" + book.instance_id(machine), "aws ec2 terminate-instances --instance-ids \"$ID\"", "aws ec2 wait instance-terminated --instance-ids \"$ID\"",
-             book.imgbuild("ami launch " + machine.name, "--subnet \"$SUBNET\""), book.ssh(machine, "sudo appliance status")});
+  std::vector<std::string> lines = primary_is_another(book, machine);
+  lines.insert(lines.end(), {"ID=" + book.instance_id(machine), "aws ec2 terminate-instances --instance-ids \"$ID\"", "aws ec2 wait instance-terminated --instance-ids \"$ID\"",
+                             book.imgbuild("ami launch " + machine.name, "--subnet \"$SUBNET\"")});
+  book.steps(lines);
+  book.add("If its instance is gone already, run the line `ami launch` alone. Then:");
+  book.code({book.ssh(machine, "sudo appliance status")});
 }
 
 void add_standby(Runbook& book) {
@@ -52,12 +66,12 @@ void add_standby(Runbook& book) {
   book.code(on_each(book, web, "sudo appliance status"));
   book.add("A new {} that finds no primary takes itself for it, with an empty database.\n", kMasterRole);
   book.add("2. Votes hang until it is back. If that takes long: [A standby is dead](#a-standby-is-dead).\n");
-  book.add("3. Make it anew (EC2; elsewhere start a new machine with its image and its seed):");
+  book.add("3. Make it anew, by its own block below and no other (EC2; elsewhere start a new machine with its image and its seed). The block stops if no other one is the primary.\n");
   for (const Machine* machine : web) add_made_anew(book, *machine);
-  book.add("4. If its `status` does not become `ready     yes`, but says `superseded by` or waits for a machine that is not the primary now, then there:");
+  book.add("#### After it is there\n\n1. If its `status` does not become `ready     yes`, but says `superseded by` or waits for a machine that is not the primary now, then there:");
   book.code(on_each(book, web, "sudo appliance rejoin"));
   book.add("It must end with `NAME is a synchronous standby of` the primary, whose `status` must say `stream    sync`.\n");
-  book.add("5. It knows no peers yet. Install and prove, see [the exchange](#exchange-of-peer-packages) for what is expected:");
+  book.add("2. It knows no peers yet. Install and prove, see [the exchange](#exchange-of-peer-packages) for what is expected:");
   add_links_proven(book);
 }
 
@@ -78,7 +92,7 @@ void add_no_web_left(Runbook& book) {
     book.add("It must say `ready     yes` and `acts as   {}`, and `selftest` no line with `FAIL`. At `standby`: promote it, the others are off. At `fenced`: take a snapshot of another one.\n",
              book.web().size() > 1 ? "primary" : "alone");
   }
-  book.add("#### Then\n");
+  book.add("#### After the snapshot\n");
   int number = 0;
   if (book.web().size() > 1) {
     book.add("{}. No voter is let in yet, so let it work alone, on the machine that was restored:", ++number);
@@ -90,6 +104,7 @@ void add_no_web_left(Runbook& book) {
   add_links_proven(book);
   book.add("{}. Look at the votes with who is responsible. Then give the way back:", ++number);
   for (const Machine* machine : web) add_way_opened(book, *machine);
+  if (web.size() > 1) book.add("To another machine than that: see [after every promotion](#after-every-promotion).\n");
 }
 
 void add_database(Runbook& book) {
@@ -100,10 +115,12 @@ void add_database(Runbook& book) {
   book.add("2. On the primary list the base backups:");
   book.code(on_each(book, web, "sudo appliance backup --list"));
   book.add("3. NAME is one of that list, from before the moment. MOMENT is in UTC; `date -u +%Y-%m-%dT%H:%M:%SZ` prints the one of now. Without `--to` it goes to the end of the archive.");
-  std::vector<std::string> restores = {"NAME=name-of-the-list", "MOMENT=moment-in-utc"};
+  book.code({"NAME=", "MOMENT="});
+  std::vector<std::string> restores;
   for (const Machine* machine : web) restores.push_back(book.ssh(*machine, "\"sudo appliance restore ${NAME:?} --to ${MOMENT:?}\""));
-  book.code(restores);
-  book.add("Only the line of the primary. It must say `restored NAME, timeline N`. If it fails the old database is back. The files in `/home/ballotbox/datastore` stay as they are.\n");
+  book.add("On the primary and only there:");
+  book.one_of(restores);
+  book.add("It must say `restored NAME, timeline N`. If it fails the old database is back. The files in `/home/ballotbox/datastore` stay as they are.\n");
   int number = 3;
   if (web.size() > 1) {
     book.add("{}. Required: each other web server must follow anew. Until then commits wait for no standby:", ++number);

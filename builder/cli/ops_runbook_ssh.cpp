@@ -46,7 +46,7 @@ void add_host_key(Runbook& book, const Machine& machine) {
   lines.push_back(fmt::format("tar -C {} -c ssh_host_ed25519_key ssh_host_ed25519_key.pub | {}", book.in_vault(folder),
                               book.ssh(machine, "\"sudo tar -C /etc/ssh --no-same-owner -x && sudo sshd -t && sudo systemctl reload ssh.service\"")));
   lines.push_back(book.imgbuild_ops());
-  book.code(lines);
+  book.steps(lines);
   book.add("Now a new connection must neither warn nor ask. Only then close the other one:");
   lines = {book.ssh(machine, "hostname")};
   for (const Machine* other : is_web(machine.role) ? other_web(book, machine) : std::vector<const Machine*>()) lines.push_back(ask(book, *other, machine));
@@ -66,7 +66,7 @@ void add_account_keys(Runbook& book, const Machine& machine) {
     lines.push_back(book.send(machine, folder + user, std::string("/etc/appliance/ssh/") + user));
     add_known_key(book, folder + user + ".pub", lines);
   }
-  book.code(lines);
+  book.steps(lines);
   add_keepers(book, machine);
   book.add("On {} `apply` must have said `wrote /var/lib/postgresql/.ssh/id_ed25519`. These must answer a line with `\"primary\"`, and name no problem:", machine.name);
   lines.clear();

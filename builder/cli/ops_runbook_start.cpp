@@ -69,8 +69,9 @@ void add_ready(Runbook& book) {
 
 void add_preparation(Runbook& book) {
   const std::string folder = shell_word(book.input().folder);
-  book.add("## In each terminal\n\nAll commands are run in the checkout of imgbuild. For EC2 set these three; `aws` and imgbuild take the region from there:");
+  book.add("## In each terminal\n\nAll commands are run in the checkout of imgbuild. For EC2 set these three, to yours; `aws` and imgbuild take the region from there:");
   book.code({"cd " + shell_word(book.input().checkout), "export AWS_REGION=eu-central-1 VPC=vpc-0123 SUBNET=subnet-0123"});
+  book.add("A block in parentheses stops at its first failure: then read what it says, and cure that before you run the rest. A variable without a value is yours to fill in.\n");
   book.add("`ssh_config` needs no installation: `ssh -F` reads it. To have plain `ssh {}` work, put it in front of your own:", book.env().machines.front().name);
   book.code({"touch ~/.ssh/config", fmt::format("printf 'Include \"%s\"\\n' {} | cat - ~/.ssh/config > ~/.ssh/config.new && mv ~/.ssh/config.new ~/.ssh/config", shell_word(book.input().folder / "ssh_config"))});
   book.add("`hosts` has the names for programs other than ssh. Take the old lines out of `/etc/hosts` before you add it again:");

@@ -20,7 +20,7 @@ void add_end(Runbook& book, const std::vector<const Machine*>& machines, std::ve
     back.push_back(book.ssh(*machine, "\"sudo cp -aT /root/selfsigned.before /srv/certs/selfsigned && sudo appliance apply\""));
     clean.push_back(book.ssh(*machine, "sudo rm -r /root/selfsigned.before"));
   }
-  book.code(back);
+  book.steps(back);
   book.add("Restart the payload, if one runs: it has read the old key. Then make the new certificate known, see [the exchange](#exchange-of-peer-packages):");
   book.code({book.imgbuild_peers("exchange"), book.imgbuild_peers("verify")});
   book.add("Once `verify` ends as it is said there, remove the old pair:");
@@ -33,7 +33,7 @@ void add_own_pair(Runbook& book, const Machine& machine) {
   std::vector<std::string> lines = book.out_of_vault(folder + "/tls.key", folder + "/tls.crt");
   lines.insert(lines.end(), {book.imgbuild("seed"), keep_old_pair(book, machine), book.send(machine, folder + "/tls.key", kKey), book.send(machine, folder + "/tls.crt", kCertificate),
                              apply(book, machine)});
-  book.code(lines);
+  book.steps(lines);
   add_end(book, {&machine}, book.back_into_vault(folder + "/tls.key", folder + "/tls.crt"));
 }
 
@@ -46,7 +46,7 @@ void add_pair_made_there(Runbook& book, const Machine& machine) {
       "-keyout /root/new-key.pem -out /root/new-cert.pem\"",
       machine.name, book.env().domain);
   const std::string install = fmt::format("\"sudo sh -c 'cat /root/new-key.pem > {} && cat /root/new-cert.pem > {} && rm /root/new-key.pem /root/new-cert.pem'\"", kKey, kCertificate);
-  book.code({keep_old_pair(book, machine), book.ssh(machine, request), book.ssh(machine, install), apply(book, machine)});
+  book.steps({keep_old_pair(book, machine), book.ssh(machine, request), book.ssh(machine, install), apply(book, machine)});
   add_end(book, {&machine});
 }
 
@@ -60,7 +60,7 @@ void add_shared_pair(Runbook& book, const std::vector<const Machine*>& machines)
     lines.insert(lines.end(), {keep_old_pair(book, *machine), book.send(*machine, "shared/web/tls.key", kKey), book.send(*machine, "shared/web/tls.crt", kCertificate)});
   }
   for (const Machine* machine : machines) lines.push_back(apply(book, *machine));
-  book.code(lines);
+  book.steps(lines);
   add_end(book, machines, book.back_into_vault("shared/web/tls.key", "shared/web/tls.crt"));
   if (machines.size() < 2) return;
   book.add("An alarm `no stream` in the minute between the two is over by itself. This must say `sync`, on each:");

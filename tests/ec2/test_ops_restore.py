@@ -50,7 +50,8 @@ def test_a_lost_standby_is_made_anew_without_a_snapshot(prod):
     for name in ("prod-s1", "prod-s2"):
         [block] = [block for block in blocks(text) if f"imgbuild ami launch {name} " in block]
         lines = block.splitlines()
-        assert [next(number for number, line in enumerate(lines) if words in line) for words in ("terminate-instances", "wait instance-terminated", "ami launch")] == [1, 2, 3]
+        assert lines[2].endswith(" sudo appliance status || true; } | grep '^acts as   primary'") and f" {name} sudo" not in lines[2]   # not the primary
+        assert [next(number for number, line in enumerate(lines) if words in line) for words in ("terminate-instances", "wait instance-terminated", "ami launch")] == [4, 5, 6] and lines[:2] == ["(", "set -eu"]
     assert " peers exchange " in blocks(text)[-1] and " peers verify " in blocks(text)[-1]
 
 
@@ -61,7 +62,7 @@ def test_the_root_is_told_from_the_seed(prod, title):
     assert "SNAP is that of `/dev/sda1`, the root" in text and "`/dev/sdf`, 1 GiB, is the seed: never take it" in text
     assert ("the root (30 GiB)" in text) == (name == "prod-s1")
     [block] = [block for block in blocks(text) if "create-volume" in block]
-    assert f"Value={name}-restored-1" in block and block.splitlines()[-2].endswith("--device /dev/sda1") and "delete-volume" not in text
+    assert f"Value={name}-restored-1" in block and block.splitlines()[-4].endswith("--device /dev/sda1") and "delete-volume" not in text
 
 
 def test_what_a_restored_primary_does_not_have_is_not_followed(prod):

@@ -88,6 +88,16 @@ def test_what_is_expected_of_the_links_is_counted(prod, deployment):
     assert "--package" not in alone and "not tried" not in alone and "`echo $?` afterwards `0`" in alone
 
 
+def test_a_block_copied_as_it_stands_does_no_harm(prod):
+    """Variables are empty, and where they are used a shell that has no value for them stops."""
+    text = book(prod)
+    for block in blocks(text):
+        for name in re.findall(r"^([A-Z]+)=(?:'')?$", block, re.M):
+            assert f"${{{name}:?}}" in text and f"${name}" not in block
+        if " terminate-instances " in block or " detach-volume " in block or "prod.vault/index" in block:
+            assert block.splitlines()[:2] == ["(", "set -eu"] and block.splitlines()[-1] == ")"
+
+
 def options_of(said):
     return set(re.findall(r"(?<![\w-])(--?[a-z][\w-]*)", said))
 
