@@ -119,9 +119,9 @@ void write_files(Session& session, const FileOptions& options) {
   problems.throw_if_any();
   const fs::path folder = output_root_or_default(project, options.output_root) / environment.deployment / "ops";
   const auto whole = [](const fs::path& path) { return path.empty() ? path : fs::absolute(path).lexically_normal(); };
-  const OpsInput input = {.environment = environment, .ports = ports, .checkout = whole(project.root), .folder = whole(folder), .environment_file = whole(environment.file),
-                          .output_root = whole(options.output_root), .address = options.address, .cloudflare = options.cloudflare,
-                          .primary = primary_of(environment, options.primary)};
+  const OpsInput input = {.environment = environment, .ports = ports, .checkout = whole(project.root), .folder = whole(folder),
+                          .environment_file = whole(environment.file), .output_root = whole(options.output_root),
+                          .address = options.address, .cloudflare = options.cloudflare, .primary = primary_of(environment, options.primary)};
   const std::vector<OpsFile> files = ops_files(input);  // all are made before the first is written
   io::make_directories(folder, 0755);
   for (const OpsFile& file : files) {
@@ -144,7 +144,8 @@ void add_ops_command(CLI::App& app, Session& session) {
   command->add_option("-o,--output", files->output_root, "Folder of the deployment's folder (default: output/ of the project)");
   command->add_flag_callback("--public", [files] { files->address = OpsInput::Address::public_ip; }, "Reach machines at their public addresses");
   command->add_flag_callback(
-      "--cloudflare", [files] { files->cloudflare = OpsInput::Cloudflare::yes; }, "Security groups: what is open to the world on 80, 443 and 8443 is open to Cloudflare only");
+      "--cloudflare", [files] { files->cloudflare = OpsInput::Cloudflare::yes; }, "Security groups: what is open to the world on 80, 443 and 8443 is open "
+                                                                                  "to Cloudflare only");
   command->add_option("--primary", files->primary, "Web server that is the primary now (default: the web-master)");
   command->callback([command, files, &session] {
     if (command->get_subcommands().empty()) write_files(session, *files);

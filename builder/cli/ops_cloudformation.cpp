@@ -30,7 +30,8 @@ Json ingress_of(const OpsInput& input, const std::string& machine) {
 
 Json group(const OpsInput& input, const Machine& machine) {
   const Json egress = Json::array({{{"IpProtocol", "-1"}, {"CidrIp", "0.0.0.0/0"}}, {{"IpProtocol", "-1"}, {"CidrIpv6", "::/0"}}});
-  const Json tags = Json::array({{{"Key", "Name"}, {"Value", machine.name}}, {{"Key", "imgbuild:machine"}, {"Value", input.environment.deployment + "/" + machine.name}}});
+  const Json tags = Json::array({{{"Key", "Name"}, {"Value", machine.name}},
+                                 {{"Key", "imgbuild:machine"}, {"Value", input.environment.deployment + "/" + machine.name}}});
   return {{"Type", "AWS::EC2::SecurityGroup"},
           {"Properties",
            {{"GroupName", security_group_name(input.environment, machine)},
@@ -50,7 +51,8 @@ void add_backup(Json& resources, const std::string& name) {
   }
   const Json statement = {{"Effect", "Allow"}, {"Principal", {{"Service", "backup.amazonaws.com"}}}, {"Action", "sts:AssumeRole"}};
   // A stack that is deleted must not take the backups with it.
-  resources["BackupVault"] = {{"Type", "AWS::Backup::BackupVault"}, {"DeletionPolicy", "Retain"}, {"UpdateReplacePolicy", "Retain"}, {"Properties", {{"BackupVaultName", name}}}};
+  resources["BackupVault"] = {{"Type", "AWS::Backup::BackupVault"}, {"DeletionPolicy", "Retain"}, {"UpdateReplacePolicy", "Retain"},
+                              {"Properties", {{"BackupVaultName", name}}}};
   resources["BackupPlan"] = {{"Type", "AWS::Backup::BackupPlan"}, {"Properties", {{"BackupPlan", {{"BackupPlanName", name}, {"BackupPlanRule", rules}}}}}};
   resources["BackupRole"] = {{"Type", "AWS::IAM::Role"},
                              {"Properties",

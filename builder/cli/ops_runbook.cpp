@@ -70,7 +70,8 @@ std::vector<std::string> Runbook::out_of_vault(const std::string& secret, const 
 }
 
 std::vector<std::string> Runbook::back_into_vault(const std::string& secret, const std::string& counterpart) const {
-  return {fmt::format("mv {} {} {}/", in_vault("replaced/" + secret), in_vault("replaced/" + counterpart), in_vault(secret.substr(0, secret.rfind('/')))), imgbuild("seed")};
+  const std::string folder = secret.substr(0, secret.rfind('/'));
+  return {fmt::format("mv {} {} {}/", in_vault("replaced/" + secret), in_vault("replaced/" + counterpart), in_vault(folder)), imgbuild("seed")};
 }
 
 std::string Runbook::send(const Machine& machine, const std::string& entry, const std::string& path) const {
@@ -86,13 +87,15 @@ std::string Runbook::imgbuild_ops(const Machine* primary) const {
 }
 
 std::string Runbook::instance_id(const Machine& machine) const {
-  return fmt::format("$(aws ec2 describe-instances --filters Name=tag:imgbuild:machine,Values={}/{} Name=instance-state-name,Values=pending,running,stopping,stopped "
+  return fmt::format("$(aws ec2 describe-instances --filters Name=tag:imgbuild:machine,Values={}/{} "
+                     "Name=instance-state-name,Values=pending,running,stopping,stopped "
                      "--query 'Reservations[].Instances[].InstanceId' --output text)",
                      env().deployment, machine.name);
 }
 
 std::string Runbook::imgbuild_peers(const std::string& command) const {
-  std::string line = fmt::format("./builder/imgbuild peers {} --env {} --ssh-config {}", command, shell_word(input_.environment_file), shell_word(input_.folder / "ssh_config"));
+  std::string line = fmt::format("./builder/imgbuild peers {} --env {} --ssh-config "
+                                 "{}", command, shell_word(input_.environment_file), shell_word(input_.folder / "ssh_config"));
   for (const Machine* machine : others_) line += " --package " + shell_word(packages() / (machine->name + ".pkg"));
   if (command == "exchange" && !others_.empty()) line += " --write " + shell_word(for_others());
   return line;

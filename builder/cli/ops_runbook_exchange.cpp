@@ -14,7 +14,8 @@ std::size_t links_from(const Runbook& book, const std::vector<const Machine*>& m
 
 void add_among_ourselves(Runbook& book) {
   book.code({book.imgbuild_peers("exchange"), book.imgbuild_peers("verify")});
-  book.add("Every line must say `proven`, and `echo $?` afterwards `0`. A machine that `cannot be asked` is off: start it, and run both again. At `failed` stop.\n");
+  book.add("Every line must say `proven`, and `echo $?` afterwards `0`. A machine that `cannot be asked` is off: start it, and run both again. At `failed` "
+           "stop.\n");
 }
 
 void add_with_others(Runbook& book) {
@@ -27,7 +28,8 @@ void add_with_others(Runbook& book) {
   book.add("   Leave out the `--package` of one that has not come: its links come later.\n");
   book.add("2. Install on our machines, and write what the others need:");
   book.code({book.imgbuild_peers("exchange")});
-  book.add("3. Send the folder `{}` to the keepers; NAME.txt says what to do there. Read them our fingerprints by telephone, not by the way the files went.\n", book.for_others().native());
+  book.add("3. Send the folder `{}` to the keepers; NAME.txt says what to do there. Read them our fingerprints by telephone, not by the way the files "
+           "went.\n", book.for_others().native());
   book.add("4. Once they have installed them:");
   book.code({book.imgbuild_peers("verify")});
   const std::size_t untried = links_from(book, book.others());
@@ -36,13 +38,15 @@ void add_with_others(Runbook& book) {
   book.add("| `failed`, to {} | expected until its keeper has installed our packages; afterwards stop |", all);
   book.add("| `failed`, to any other | stop: nobody works at the election until it is cured |");
   book.add("| `could not be asked` | the machine is off: start it, and run the command again |\n");
-  book.add("So all is well if it ends with `{} of {} links could not be tried`, `echo $?` says `7`, and no line `failed`.\n", untried, untried + links_from(book, book.ours()));
+  book.add("So all is well if it ends with `{} of {} links could not be tried`, `echo $?` says `7`, and no line "
+           "`failed`.\n", untried, untried + links_from(book, book.ours()));
 }
 
 }  // namespace
 
 void add_exchange(Runbook& book) {
-  book.add("## Exchange of peer packages\n\nOnce all machines are ready, and again after each new TLS key and each machine made anew. `exchange` shows fingerprints, and asks whether their owners");
+  book.add("## Exchange of peer packages\n\nOnce all machines are ready, and again after each new TLS key and each machine made anew. `exchange` shows "
+           "fingerprints, and asks whether their owners");
   book.add("have read the same ones to you. Say `y` only if they have, by telephone.\n");
   book.others().empty() ? add_among_ourselves(book) : add_with_others(book);
 }

@@ -21,7 +21,8 @@ void add_passwords(Runbook& book) {
   std::vector<const Machine*> web;
   std::ranges::copy_if(book.ours(), std::back_inserter(web), [](const Machine* machine) { return is_web(machine->role); });
   if (web.empty()) return;
-  book.add("### Passwords\n\nOf these the web servers know the same. One that stands in `settings` of `{}` is not in the vault: change it there, and with `sudoedit` in each", book.file());
+  book.add("### Passwords\n\nOf these the web servers know the same. One that stands in `settings` of `{}` is not in the vault: change it there, and with "
+           "`sudoedit` in each", book.file());
   book.add("`/etc/appliance/env.yml`.\n\n| NAME | afterwards |\n|---|---|");
   for (const Password& password : kPasswords) book.add("| {} | {} |", password.name, password.afterwards);
   book.add("\n`apply` on the primary first: it gives the password to the database; then on the others at once. Until then they get no new connection.");
@@ -32,7 +33,8 @@ void add_passwords(Runbook& book) {
                                     fmt::format("sed -i \"\\|^passwords/${{NAME:?}}$|d\" {}", book.in_vault("index")), book.imgbuild("seed")};
   // By standard input: a secret in an argument is there for all to read.
   for (const Machine* machine : web) {
-    lines.push_back(fmt::format("printf 's|\"%s\"|\"%s\"|\\n' \"$(cat {})\" \"$(cat {})\" | {}", old, now, book.ssh(*machine, "sudo sed -i -f - /etc/appliance/env.yml")));
+    lines.push_back(fmt::format("printf 's|\"%s\"|\"%s\"|\\n' \"$(cat {})\" \"$(cat {})\" | {}", old, now,
+                                book.ssh(*machine, "sudo sed -i -f - /etc/appliance/env.yml")));
   }
   for (const Machine* machine : web) lines.push_back(book.ssh(*machine, "sudo appliance apply"));
   book.steps(lines);

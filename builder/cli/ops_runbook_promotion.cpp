@@ -20,11 +20,13 @@ void add_on_each(Runbook& book, const std::string& command) {
 void add_question(Runbook& book) {
   book.add("## Promotion\n\nNobody does it automatically. Which web server is the primary now is not in this file. Ask first:");
   add_on_each(book, "sudo appliance status");
-  book.add("See `acts as`: one is `primary`, the others are `standby`. `fenced` means that another one was promoted: see [the old one comes back](#the-old-one-comes-back).");
+  book.add("See `acts as`: one is `primary`, the others are `standby`. `fenced` means that another one was promoted: see [the old one comes "
+           "back](#the-old-one-comes-back).");
   book.add("If two say `primary`, the one with the higher timeline is it: `rejoin` on the other.\n");
   book.add("| what is so | do |\n|---|---|");
   book.add("| the primary answers, and another one is to take its place | [The primary answers](#the-primary-answers) |");
-  for (const Machine* machine : book.web()) book.add("| {0} was the primary and does not answer | [{0} was the primary and is dead](#{0}-was-the-primary-and-is-dead) |", machine->name);
+  for (const Machine* machine : book.web()) book.add("| {0} was the primary and does not answer | [{0} was the primary and is "
+                                                     "dead](#{0}-was-the-primary-and-is-dead) |", machine->name);
   book.add("| the primary answers, votes hang, it says `standby … is gone: commits wait for it` | [A standby is dead](#a-standby-is-dead) |");
   book.add("| none of them comes back | [Restore](#restore) |\n");
 }
@@ -66,26 +68,31 @@ void add_dead(Runbook& book, const Machine& old) {
   }
   book.one_of(lines);
   book.add("It must end with `NAME is the primary, timeline N`.\n");
-  book.add("3. Only if it refuses because `its commits did not wait for this node`: the newest votes may be on the disk of {} alone. Who is responsible for the election decides:", old.name);
+  book.add("3. Only if it refuses because `its commits did not wait for this node`: the newest votes may be on the disk of {} alone. Who is responsible for "
+           "the election decides:", old.name);
   book.add("bring {} back, or lose them. To lose them:", old.name);
   book.one_of(with_loss);
-  book.add("4. Never start the payload of {0} before `rejoin` has ended there, and give it no address that voters use. Go on with [after every promotion](#after-every-promotion).\n", old.name);
+  book.add("4. Never start the payload of {0} before `rejoin` has ended there, and give it no address that voters use. Go on with [after every "
+           "promotion](#after-every-promotion).\n", old.name);
 }
 
 /// How voters get to the new primary.
 void add_way(Runbook& book, const Machine& primary) {
   if (!primary.public_ip.empty()) return book.add("- {}: point `{}` to {}.", primary.name, book.env().domain, primary.public_ip);
-  book.add("- {}: it has no public address of its own. Point `{}` to {}, or on EC2 give it the address of the old primary:", primary.name, book.env().domain, primary.private_ip);
+  book.add("- {}: it has no public address of its own. Point `{}` to {}, or on EC2 give it the address of the old "
+           "primary:", primary.name, book.env().domain, primary.private_ip);
   std::vector<std::string> lines;
   for (const Machine* old : book.web()) {
     if (old->public_ip.empty()) continue;
-    lines.push_back(fmt::format("aws ec2 associate-address --allow-reassociation --instance-id \"{}\" --allocation-id \"$(aws ec2 describe-addresses --public-ips {} --query "
+    lines.push_back(fmt::format("aws ec2 associate-address --allow-reassociation --instance-id \"{}\" --allocation-id \"$(aws ec2 describe-addresses "
+                                "--public-ips {} --query "
                                 "'Addresses[].AllocationId' --output text)\"",
                                 book.instance_id(primary), old->public_ip));
   }
   if (lines.empty()) return;
   book.code(lines);
-  book.add("  The environment file stays as it is. ssh to that public address now finds another host key and refuses; use the private one (`ops` without `--public`).");
+  book.add("  The environment file stays as it is. ssh to that public address now finds another host key and refuses; use the private one (`ops` without "
+           "`--public`).");
 }
 
 void add_afterwards(Runbook& book) {
@@ -102,18 +109,22 @@ void add_afterwards(Runbook& book) {
   book.add("5. As long as it is alone the new primary waits for no standby: what it acknowledges is on one disk. So at once:\n");
   book.add("### The old one comes back\n\nOn every web server that is not the primary:");
   add_on_each(book, "sudo appliance rejoin");
-  book.add("It must end with `NAME is a synchronous standby of` the primary. What it alone had is turned back. If it is off, start it, and let it stay at its 503 page until then.");
+  book.add("It must end with `NAME is a synchronous standby of` the primary. What it alone had is turned back. If it is off, start it, and let it stay at "
+           "its 503 page until then.");
   book.add("Then `status` of the primary must say `stream    sync`. A machine that is lost for good: see [Restore](#restore).\n");
 }
 
 void add_degrade(Runbook& book) {
-  book.add("### A standby is dead\n\nEach commit waits for it, so votes hang. Nothing is lost while they hang. The same is so in any step that takes a standby away.\n");
+  book.add("### A standby is dead\n\nEach commit waits for it, so votes hang. Nothing is lost while they hang. The same is so in any step that takes a "
+           "standby away.\n");
   book.add("1. If it can be started within minutes, start it and do nothing else: it comes back by itself.");
   book.add("2. Else, on the primary and only there:");
   add_on_each(book, "sudo appliance degrade --yes");
-  book.add("It must say `commits no longer wait for NAME; they do again once it has come back`. The risk: votes are then on one disk alone. If that is lost, so are they, and a");
+  book.add("It must say `commits no longer wait for NAME; they do again once it has come back`. The risk: votes are then on one disk alone. If that is "
+           "lost, so are they, and a");
   book.add("promotion needs `--accept-loss`. Who is responsible for the election must know.\n");
-  book.add("3. It ends by itself once the standby streams again: `status` says `stream    sync`, and no line `alarm`. If it does not come back: see [Restore](#restore).\n");
+  book.add("3. It ends by itself once the standby streams again: `status` says `stream    sync`, and no line `alarm`. If it does not come back: see "
+           "[Restore](#restore).\n");
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ std::vector<std::string> on_each(const Runbook& book, const std::vector<const Ma
 void add_links_proven(Runbook& book) { book.code({book.imgbuild_peers("exchange"), book.imgbuild_peers("verify")}); }
 
 void add_choice(Runbook& book) {
-  book.add("## Restore\n\nA snapshot is older than what voters and peers know. Never restore one while a web server lives that has the votes: promote that one.\n");
+  book.add("## Restore\n\nA snapshot is older than what voters and peers know. Never restore one while a web server lives that has the votes: promote that "
+           "one.\n");
   book.add("| what is lost | do |\n|---|---|");
   if (book.has_own_web() && book.web().size() > 1) {
     book.add("| a standby | [A standby is lost](#a-standby-is-lost) |");
@@ -47,12 +48,14 @@ std::vector<std::string> primary_is_another(const Runbook& book, const Machine& 
 void add_made_anew(Runbook& book, const Machine& machine) {
   book.add("#### {} anew\n", machine.name);
   if (!machine.public_ip.empty()) {
-    book.add("`ami launch` gives it the address {}. If that was moved to the new primary, first take `public_ip` of {} out of `{}`, and make its seed:", machine.public_ip,
+    book.add("`ami launch` gives it the address {}. If that was moved to the new primary, first take `public_ip` of {} out of `{}`, and make its "
+             "seed:", machine.public_ip,
              machine.name, book.file());
     book.code({book.imgbuild("seed", "--machine " + machine.name)});
   }
   std::vector<std::string> lines = primary_is_another(book, machine);
-  lines.insert(lines.end(), {"ID=" + book.instance_id(machine), "aws ec2 terminate-instances --instance-ids \"$ID\"", "aws ec2 wait instance-terminated --instance-ids \"$ID\"",
+  lines.insert(lines.end(), {"ID=" + book.instance_id(machine), "aws ec2 terminate-instances --instance-ids \"$ID\"",
+                             "aws ec2 wait instance-terminated --instance-ids \"$ID\"",
                              book.imgbuild("ami launch " + machine.name, "--subnet \"$SUBNET\"")});
   book.steps(lines);
   book.add("If its instance is gone already, run the line `ami launch` alone. Then:");
@@ -62,13 +65,16 @@ void add_made_anew(Runbook& book, const Machine& machine) {
 void add_standby(Runbook& book) {
   const std::vector<const Machine*> web = own_web(book);
   book.add("### A standby is lost\n\nNo snapshot: a new machine copies everything from the primary.\n");
-  book.add("1. Take no voters to it: where the domain or the Elastic IP leads to it, lead them to the primary first. Be sure that it is not the primary, and that the primary is up:");
+  book.add("1. Take no voters to it: where the domain or the Elastic IP leads to it, lead them to the primary first. Be sure that it is not the primary, "
+           "and that the primary is up:");
   book.code(on_each(book, web, "sudo appliance status"));
   book.add("A new {} that finds no primary takes itself for it, with an empty database.\n", kMasterRole);
   book.add("2. Votes hang until it is back. If that takes long: [A standby is dead](#a-standby-is-dead).\n");
-  book.add("3. Make it anew, by its own block below and no other (EC2; elsewhere start a new machine with its image and its seed). The block stops if no other one is the primary.\n");
+  book.add("3. Make it anew, by its own block below and no other (EC2; elsewhere start a new machine with its image and its seed). The block stops if no "
+           "other one is the primary.\n");
   for (const Machine* machine : web) add_made_anew(book, *machine);
-  book.add("#### After it is there\n\n1. If its `status` does not become `ready     yes`, but says `superseded by` or waits for a machine that is not the primary now, then there:");
+  book.add("#### After it is there\n\n1. If its `status` does not become `ready     yes`, but says `superseded by` or waits for a machine that is not the "
+           "primary now, then there:");
   book.code(on_each(book, web, "sudo appliance rejoin"));
   book.add("It must end with `NAME is a synchronous standby of` the primary, whose `status` must say `stream    sync`.\n");
   book.add("2. It knows no peers yet. Install and prove, see [the exchange](#exchange-of-peer-packages) for what is expected:");
@@ -78,7 +84,8 @@ void add_standby(Runbook& book) {
 void add_no_web_left(Runbook& book) {
   const std::vector<const Machine*> web = own_web(book);
   book.add("### No web server is left\n\nWhat was voted after the snapshot is lost. Who is responsible for the election decides.\n");
-  book.add("1. Take the Elastic IP or the DNS record of `{}` away: a machine opens its site by itself as soon as its selftest passes. Tell the trustees to begin nothing.", book.env().domain);
+  book.add("1. Take the Elastic IP or the DNS record of `{}` away: a machine opens its site by itself as soon as its selftest passes. Tell the trustees to "
+           "begin nothing.", book.env().domain);
   add_way_closed(book, web);
   book.add("2. Stop every web server that still runs, and leave it so:");
   std::vector<std::string> stops;
@@ -89,7 +96,8 @@ void add_no_web_left(Runbook& book) {
   for (const Machine* machine : web) {
     book.add("#### {} from a snapshot\n", machine->name);
     add_volume_restored(book, *machine);
-    book.add("It must say `ready     yes` and `acts as   {}`, and `selftest` no line with `FAIL`. At `standby`: promote it, the others are off. At `fenced`: take a snapshot of another one.\n",
+    book.add("It must say `ready     yes` and `acts as   {}`, and `selftest` no line with `FAIL`. At `standby`: promote it, the others are off. At "
+             "`fenced`: take a snapshot of another one.\n",
              book.web().size() > 1 ? "primary" : "alone");
   }
   book.add("#### After the snapshot\n");
@@ -97,7 +105,8 @@ void add_no_web_left(Runbook& book) {
   if (book.web().size() > 1) {
     book.add("{}. No voter is let in yet, so let it work alone, on the machine that was restored:", ++number);
     book.code(on_each(book, web, "sudo appliance degrade --yes"));
-    book.add("{}. Make every other web server anew, see [A standby is lost](#a-standby-is-lost). Never start its old disk again and never `rejoin` it: it has a history that the", ++number);
+    book.add("{}. Make every other web server anew, see [A standby is lost](#a-standby-is-lost). Never start its old disk again and never `rejoin` it: it "
+             "has a history that the", ++number);
     book.add("restored one does not have, on the same timeline, and `rejoin` would not turn that back.\n");
   }
   book.add("{}. Install the packages and prove every link:", ++number);
@@ -109,12 +118,14 @@ void add_no_web_left(Runbook& book) {
 
 void add_database(Runbook& book) {
   const std::vector<const Machine*> web = own_web(book);
-  book.add("### The database of an earlier moment\n\nEverything after that moment is lost, votes too. Who is responsible for the election decides. On the primary and only there.\n");
+  book.add("### The database of an earlier moment\n\nEverything after that moment is lost, votes too. Who is responsible for the election decides. On the "
+           "primary and only there.\n");
   book.add("1. Take the Elastic IP or the DNS record of `{}` away:", book.env().domain);
   add_way_closed(book, web);
   book.add("2. On the primary list the base backups:");
   book.code(on_each(book, web, "sudo appliance backup --list"));
-  book.add("3. NAME is one of that list, from before the moment. MOMENT is in UTC; `date -u +%Y-%m-%dT%H:%M:%SZ` prints the one of now. Without `--to` it goes to the end of the archive.");
+  book.add("3. NAME is one of that list, from before the moment. MOMENT is in UTC; `date -u +%Y-%m-%dT%H:%M:%SZ` prints the one of now. Without `--to` it "
+           "goes to the end of the archive.");
   book.code({"NAME=", "MOMENT="});
   std::vector<std::string> restores;
   for (const Machine* machine : web) restores.push_back(book.ssh(*machine, "\"sudo appliance restore ${NAME:?} --to ${MOMENT:?}\""));
@@ -134,7 +145,8 @@ void add_database(Runbook& book) {
 }
 
 void add_authority(Runbook& book, const Machine& machine) {
-  book.add("### {0} is lost\n\nNever terminate {0}: its share of the election's key is on its disk and nowhere else. If the disk lives, start the machine and restore nothing.", machine.name);
+  book.add("### {0} is lost\n\nNever terminate {0}: its share of the election's key is on its disk and nowhere else. If the disk lives, start the machine "
+           "and restore nothing.", machine.name);
   book.add("Keys that were made after the snapshot are lost with it, and without them nobody can open the votes. Ask the other trustees first, all of them.\n");
   book.add("1. Take its Elastic IP or DNS record away. Its peers reach it at {}: have the other trustees begin nothing until step 4.", machine.private_ip);
   add_way_closed(book, {&machine});

@@ -31,7 +31,8 @@ void add_known_key(const Runbook& book, const std::string& key, std::vector<std:
 
 void add_keepers(Runbook& book, const Machine& machine) {
   for (const Machine* other : book.others()) {
-    if (is_web(other->role)) book.add("{} is kept by somebody else: its keeper must put the new public line of {} into `{}` there, and `sudo appliance apply`.\n", other->name, machine.name, kView);
+    if (is_web(other->role)) book.add("{} is kept by somebody else: its keeper must put the new public line of {} into `{}` there, and `sudo appliance "
+                                      "apply`.\n", other->name, machine.name, kView);
   }
 }
 
@@ -52,13 +53,15 @@ void add_host_key(Runbook& book, const Machine& machine) {
   for (const Machine* other : is_web(machine.role) ? other_web(book, machine) : std::vector<const Machine*>()) lines.push_back(ask(book, *other, machine));
   book.code(lines);
   if (!is_web(machine.role)) return;
-  if (lines.size() > 1) book.add("A web server that asks {} must get a line with `\"primary\"`. If it does not, no promotion works: cure that first.\n", machine.name);
+  if (lines.size() > 1) book.add("A web server that asks {} must get a line with `\"primary\"`. If it does not, no promotion works: cure that "
+                                 "first.\n", machine.name);
   add_keepers(book, machine);
 }
 
 void add_account_keys(Runbook& book, const Machine& machine) {
   const std::string folder = "machines/" + machine.name + "/ssh/";
-  book.add("### ssh keys of the accounts of {0}\n\nBy them {0} asks the other web servers and copies the datastore. Votes are not concerned, but no promotion works until all is done.", machine.name);
+  book.add("### ssh keys of the accounts of {0}\n\nBy them {0} asks the other web servers and copies the datastore. Votes are not concerned, but no "
+           "promotion works until all is done.", machine.name);
   std::vector<std::string> lines;
   for (const char* user : {"postgres", "ballotbox"}) std::ranges::move(book.out_of_vault(folder + user, folder + user + ".pub"), std::back_inserter(lines));
   lines.push_back(book.imgbuild("seed"));
@@ -68,7 +71,8 @@ void add_account_keys(Runbook& book, const Machine& machine) {
   }
   book.steps(lines);
   add_keepers(book, machine);
-  book.add("On {} `apply` must have said `wrote /var/lib/postgresql/.ssh/id_ed25519`. These must answer a line with `\"primary\"`, and name no problem:", machine.name);
+  book.add("On {} `apply` must have said `wrote /var/lib/postgresql/.ssh/id_ed25519`. These must answer a line with `\"primary\"`, and name no "
+           "problem:", machine.name);
   lines.clear();
   for (const Machine* other : other_web(book, machine)) lines.push_back(ask(book, machine, *other));
   lines.push_back(book.ssh(machine, "sudo appliance pull"));

@@ -20,7 +20,8 @@ void check_paths(const OpsInput& input) {
   for (const std::filesystem::path& path : {input.checkout, input.folder, input.environment_file}) {
     for (const std::filesystem::path& part : path) {
       if (std::ranges::none_of(part.native(), is_refused)) continue;
-      throw Error(ExitCode::bad_input, "ops: the files can't name a path with {} in it: must have no control character and none of {}", shown(part.native()), kRefused)
+      throw Error(ExitCode::bad_input, "ops: the files can't name a path with {} in it: must have no control character and none of "
+                                       "{}", shown(part.native()), kRefused)
           .set_hint("rename it, or choose another folder with -o");
     }
   }

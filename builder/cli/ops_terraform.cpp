@@ -78,7 +78,8 @@ void add_backup(Json& resources, const Environment& environment) {
   resources["aws_iam_role"]["backup"] = {{"name_prefix", role_prefix(environment.deployment)}, {"assume_role_policy", trust.dump()}};
   resources["aws_iam_role_policy_attachment"]["backup"] = {{"role", "${aws_iam_role.backup.name}"},
                                                            {"policy_arn", "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"}};
-  resources["aws_backup_selection"]["backup"] = {{"name", "backup-normal"}, {"plan_id", "${aws_backup_plan.backup.id}"}, {"iam_role_arn", "${aws_iam_role.backup.arn}"},
+  resources["aws_backup_selection"]["backup"] = {{"name", "backup-normal"}, {"plan_id", "${aws_backup_plan.backup.id}"},
+                                                 {"iam_role_arn", "${aws_iam_role.backup.arn}"},
                                                  {"selection_tag", Json::array({{{"type", "STRINGEQUALS"}, {"key", "backup-normal"}, {"value", "true"}}})}};
 }
 
