@@ -5,21 +5,28 @@ namespace {
 
 bool is_ours(const Machine& machine) { return machine.external == Machine::External::no; }
 
-/// The same command at every web server of ours; for the others a sentence.
-void add_on_each(Runbook& book, const std::string& command) {
+enum class Where { each, one_of };
+
+/// The same command at the web servers of ours but 'except', as a shell takes it; for those of others a sentence.
+void add_at_web(Runbook& book, const std::string& command, Where where, const Machine* except = nullptr) {
+  const bool is_plain = command.find_first_of(";\"") == std::string::npos;
   std::vector<std::string> lines;
   for (const Machine* machine : book.web()) {
-    if (is_ours(*machine)) lines.push_back(book.ssh(*machine, command));
+    if (is_ours(*machine) && machine != except) lines.push_back(book.ssh(*machine, is_plain ? command : "'" + command + "'"));
   }
-  book.code(lines);
+  if (where == Where::one_of) {
+    book.one_of(lines);
+  } else {
+    book.code(lines);
+  }
   for (const Machine* machine : book.web()) {
-    if (!is_ours(*machine)) book.add("{} is kept by somebody else: have its keeper run `{}` there.\n", machine->name, command);
+    if (!is_ours(*machine) && machine != except) book.add("{} is kept by somebody else: there its keeper runs `{}`.\n", machine->name, command);
   }
 }
 
 void add_question(Runbook& book) {
   book.add("## Promotion\n\nNobody does it automatically. Which web server is the primary now is not in this file. Ask first:");
-  add_on_each(book, "sudo appliance status");
+  add_at_web(book, "sudo appliance status", Where::each);
   book.add("See `acts as`: one is `primary`, the others are `standby`. `fenced` means that another one was promoted: see [the old one comes "
            "back](#the-old-one-comes-back).");
   book.add("If two say `primary`, the one with the higher timeline is it: `rejoin` on the other.\n");
@@ -33,11 +40,7 @@ void add_question(Runbook& book) {
 
 void add_plain(Runbook& book) {
   book.add("### The primary answers\n\nOn the standby that is to be the primary, and only there, one of:");
-  std::vector<std::string> lines;
-  for (const Machine* machine : book.web()) {
-    if (is_ours(*machine)) lines.push_back(book.ssh(*machine, "sudo appliance promote"));
-  }
-  book.one_of(lines);
+  add_at_web(book, "sudo appliance promote", Where::one_of);
   book.add("It must end with `NAME is the primary, timeline N`. It first has the old primary fence itself. If it refuses it says why:\n");
   book.add("- `let this standby catch up`: wait until its `status` says `stream    sync`, then again.");
   book.add("- `cannot be reached`: the old primary is dead, or cut off. See below.");
@@ -58,20 +61,13 @@ void add_dead(Runbook& book, const Machine& old) {
   book.add("### {0} was the primary and is dead\n", old.name);
   add_proof(book, old);
   book.add("2. Then promote one standby, and no more than one. The reason is kept in `/var/log/appliance/audit.log`: write what you saw.");
-  std::vector<std::string> lines;
-  std::vector<std::string> with_loss;
-  for (const Machine* machine : book.web()) {
-    if (machine == &old || !is_ours(*machine)) continue;
-    const std::string command = fmt::format("sudo appliance promote --old-primary-is-off \"EC2 says that {} is stopped\"", old.name);
-    lines.push_back(book.ssh(*machine, "'" + command + "'"));
-    with_loss.push_back(book.ssh(*machine, "'" + command + " --accept-loss \"NAME decided so\"'"));
-  }
-  book.one_of(lines);
+  const std::string command = fmt::format("sudo appliance promote --old-primary-is-off \"EC2 says that {} is stopped\"", old.name);
+  add_at_web(book, command, Where::one_of, &old);
   book.add("It must end with `NAME is the primary, timeline N`.\n");
   book.add("3. Only if it refuses because `its commits did not wait for this node`: the newest votes may be on the disk of {} alone. Who is responsible for "
            "the election decides:", old.name);
   book.add("bring {} back, or lose them. To lose them:", old.name);
-  book.one_of(with_loss);
+  add_at_web(book, command + " --accept-loss \"NAME decided so\"", Where::one_of, &old);
   book.add("4. Never start the payload of {0} before `rejoin` has ended there, and give it no address that voters use. Go on with [after every "
            "promotion](#after-every-promotion).\n", old.name);
 }
@@ -99,7 +95,7 @@ void add_afterwards(Runbook& book) {
   book.add("### After every promotion\n\n1. Lead the voters to the new primary:\n");
   for (const Machine* machine : book.web()) add_way(book, *machine);
   book.add("\n2. Look at it. `status` must say `ready     yes` and `acts as   primary`; `selftest` must have no line with `FAIL`:");
-  add_on_each(book, "\"sudo appliance status; sudo appliance selftest\"");
+  add_at_web(book, "sudo appliance status; sudo appliance selftest", Where::each);
   book.add("3. The links must work as before, see [the exchange](#exchange-of-peer-packages) for what is expected. Authorities follow within a minute:");
   book.code({book.imgbuild_peers("verify")});
   book.add("4. The files of this folder for the new primary, one of these lines:");
@@ -108,7 +104,7 @@ void add_afterwards(Runbook& book) {
   book.one_of(lines);
   book.add("5. As long as it is alone the new primary waits for no standby: what it acknowledges is on one disk. So at once:\n");
   book.add("### The old one comes back\n\nOn every web server that is not the primary:");
-  add_on_each(book, "sudo appliance rejoin");
+  add_at_web(book, "sudo appliance rejoin", Where::each);
   book.add("It must end with `NAME is a synchronous standby of` the primary. What it alone had is turned back. If it is off, start it, and let it stay at "
            "its 503 page until then.");
   book.add("Then `status` of the primary must say `stream    sync`. A machine that is lost for good: see [Restore](#restore).\n");
@@ -119,7 +115,7 @@ void add_degrade(Runbook& book) {
            "standby away.\n");
   book.add("1. If it can be started within minutes, start it and do nothing else: it comes back by itself.");
   book.add("2. Else, on the primary and only there:");
-  add_on_each(book, "sudo appliance degrade --yes");
+  add_at_web(book, "sudo appliance degrade --yes", Where::each);
   book.add("It must say `commits no longer wait for NAME; they do again once it has come back`. The risk: votes are then on one disk alone. If that is "
            "lost, so are they, and a");
   book.add("promotion needs `--accept-loss`. Who is responsible for the election must know.\n");

@@ -133,9 +133,12 @@ void add_database(Runbook& book) {
   book.one_of(restores);
   book.add("It must say `restored NAME, timeline N`. If it fails the old database is back. The files in `/home/ballotbox/datastore` stay as they are.\n");
   int number = 3;
-  if (web.size() > 1) {
+  if (book.web().size() > 1) {
     book.add("{}. Required: each other web server must follow anew. Until then commits wait for no standby:", ++number);
     book.code(on_each(book, web, "sudo appliance rejoin"));
+    for (const Machine* machine : book.others()) {
+      if (is_web(machine->role)) book.add("{} is kept by somebody else: there its keeper runs `sudo appliance rejoin`.\n", machine->name);
+    }
   }
   book.add("{}. Look, and prove every link:", ++number);
   book.code(on_each(book, web, "\"sudo appliance status; sudo appliance selftest\""));

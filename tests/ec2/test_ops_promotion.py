@@ -74,6 +74,16 @@ def test_a_dead_standby_is_given_up_on_the_primary_only(prod):
     assert "on the primary and only there" in text and "The risk" in text
 
 
+def test_what_somebody_else_keeps_is_left_to_them(deployment):
+    text = book(deployment(ENVIRONMENT.replace("role: web-slave,", "role: web-slave, external: true,")))
+    assert on(*blocks(chapter(text, "The primary answers"))) == {"prod-s1": ["sudo appliance promote"]}
+    there = "prod-s2 is kept by somebody else: there its keeper runs "
+    assert there + "`sudo appliance promote`." in chapter(text, "The primary answers")
+    dead = chapter(text, "prod-s1 was the primary and is dead")
+    assert there + '`sudo appliance promote --old-primary-is-off "EC2 says that prod-s1 is stopped"`.' in dead and "prod-s2 sudo" not in text
+    assert there + "`sudo appliance rejoin`." in chapter(text, "The database of an earlier moment")
+
+
 def test_alone_nobody_is_promoted(deployment):
     assert "Promotion" not in book(deployment(ALONE))
 
