@@ -54,9 +54,10 @@ def test_the_files_are_made_anew_as_they_were_made(prod, tmp_path):
 
 def test_the_output_folder_is_said_where_it_counts(prod):
     output = f"-o {prod.parent}/output"
-    for line in commands(book(prod)):
-        if line.startswith("./builder/imgbuild "):
-            assert (output in line) != line.startswith("./builder/imgbuild peers "), line
+    lines = [line for line in commands(book(prod)) if line.startswith("./builder/imgbuild ")]
+    assert len(lines) > 10
+    for line in lines:
+        assert (output in line) != line.startswith("./builder/imgbuild peers "), line
 
 
 def test_the_exchange_logs_in_as_the_configuration_says(prod):
@@ -91,6 +92,7 @@ def test_what_is_expected_of_the_links_is_counted(prod, deployment):
 def test_a_block_copied_as_it_stands_does_no_harm(prod):
     """Variables are empty, and where they are used a shell that has no value for them stops."""
     text = book(prod)
+    assert len(re.findall("^set -eu$", text, re.M)) > 10
     for block in blocks(text):
         for name in re.findall(r"^([A-Z]+)=(?:'')?$", block, re.M):
             assert f"${{{name}:?}}" in text and f"${name}" not in block
