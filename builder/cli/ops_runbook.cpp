@@ -15,7 +15,7 @@ void add_machines(Runbook& book) {
   }
   book.add("\nAll windows at once: `tmuxinator start -p {}`; from another terminal `tmux -L {} attach`. One machine: `{}`.\n",
            shell_word(book.input().folder / "tmuxinator.yml"), book.env().deployment,
-           book.ssh(book.ours().empty() ? book.env().machines.front() : *book.ours().front()));
+           book.login(book.ours().empty() ? book.env().machines.front() : *book.ours().front()));
 }
 
 }  // namespace
@@ -42,8 +42,13 @@ void Runbook::one_of(const std::vector<std::string>& lines) {
   }
 }
 
-std::string Runbook::ssh(const Machine& machine, const std::string& command) const {
-  return fmt::format("ssh -F {} {}{}{}", shell_word(input_.folder / "ssh_config"), machine.name, command.empty() ? "" : " ", command);
+std::string Runbook::login(const Machine& machine) const {
+  return fmt::format("ssh -F {} {}", shell_word(input_.folder / "ssh_config"), machine.name);
+}
+
+std::string Runbook::ssh(const Machine& machine, const std::string& command, Input input) const {
+  const char* const option = input == Input::none ? "-n " : "";
+  return fmt::format("ssh {}-F {} {} {}", option, shell_word(input_.folder / "ssh_config"), machine.name, command);
 }
 
 std::string Runbook::imgbuild(const std::string& command, const std::string& more) const {
@@ -75,7 +80,7 @@ std::vector<std::string> Runbook::back_into_vault(const std::string& secret, con
 }
 
 std::string Runbook::send(const Machine& machine, const std::string& entry, const std::string& path) const {
-  return fmt::format("{} < {}", ssh(machine, fmt::format("\"sudo tee {} > /dev/null\"", path)), in_vault(entry));
+  return fmt::format("{} < {}", ssh(machine, fmt::format("\"sudo tee {} > /dev/null\"", path), Input::given), in_vault(entry));
 }
 
 std::string Runbook::imgbuild_ops(const Machine* primary) const {

@@ -40,8 +40,13 @@ class Runbook {
   /// Ours among the machines that show the web's shared certificate.
   [[nodiscard]] std::vector<const Machine*> sharers() const;
 
-  /// "ssh -F …/ssh_config prod-s1 COMMAND".
-  [[nodiscard]] std::string ssh(const Machine& machine, const std::string& command = "") const;
+  /// "ssh -F …/ssh_config prod-s1".
+  [[nodiscard]] std::string login(const Machine& machine) const;
+  /// Whether a command reads what it is given. One that does not must leave alone what comes after it: the next lines, where several were
+  /// pasted.
+  enum class Input { none, given };
+  /// "ssh -n -F …/ssh_config prod-s1 COMMAND".
+  [[nodiscard]] std::string ssh(const Machine& machine, const std::string& command, Input input = Input::none) const;
   /// "./builder/imgbuild COMMAND --env … -o … MORE", for the commands that have -o.
   [[nodiscard]] std::string imgbuild(const std::string& command, const std::string& more = "") const;
   /// Takes a pair of files and the line of its secret out of the vault, so that `seed` makes a new pair; the old one is in "replaced".

@@ -15,7 +15,7 @@ void add_logins(Runbook& book) {
   for (const Machine* machine : book.ours()) {
     going.push_back(book.ssh(*machine, "\"sudo sed -i '\\|${KEY:?}|d' /etc/appliance/env.yml && sudo appliance apply\""));
     coming.push_back(R"(printf '/^    ssh_authorized_keys:/a\\      - "%s"\n' "${LINE:?}" | )" +
-                     book.ssh(*machine, "\"sudo sed -i -f - /etc/appliance/env.yml && sudo appliance apply\""));
+                     book.ssh(*machine, "\"sudo sed -i -f - /etc/appliance/env.yml && sudo appliance apply\"", Runbook::Input::given));
     shown.push_back(book.ssh(*machine, fmt::format("sudo cat /etc/ssh/authorized_keys.d/{}", kOpsUser)));
   }
   book.steps(going);

@@ -45,7 +45,8 @@ void add_host_key(Runbook& book, const Machine& machine) {
   if (is_web(machine.role)) add_known_key(book, key + ".pub", lines);
   // In one connection: a second one may meet the new key already, which known_hosts does not have yet.
   lines.push_back(fmt::format("tar -C {} -c ssh_host_ed25519_key ssh_host_ed25519_key.pub | {}", book.in_vault(folder),
-                              book.ssh(machine, "\"sudo tar -C /etc/ssh --no-same-owner -x && sudo sshd -t && sudo systemctl reload ssh.service\"")));
+                              book.ssh(machine, "\"sudo tar -C /etc/ssh --no-same-owner -x && sudo sshd -t && sudo systemctl reload ssh.service\"",
+                                       Runbook::Input::given)));
   lines.push_back(book.imgbuild_ops());
   book.steps(lines);
   book.add("Now a new connection must neither warn nor ask. Only then close the other one:");

@@ -12,12 +12,14 @@ import imgbuild_program as imgbuild
 APPLIANCE = imgbuild.ROOT / "overlays/common/usr/lib/appliance"
 SSH = """#!/usr/bin/python3
 import os, subprocess, sys
-assert sys.argv[1] == "-F", sys.argv
-name, words = sys.argv[3], sys.argv[4:]
+reads = sys.argv[1] != "-n"
+option, _, name, *words = sys.argv[1 if reads else 2:]
+assert option == "-F", sys.argv
 root = os.path.join(os.environ["MACHINES"], name)
 for folder in ("/etc/", "/srv/", "/root/"):
     words = [word.replace(folder, root + folder) for word in words]
-sys.exit(subprocess.run(["sh", "-c", " ".join(words)], env={**os.environ, "MACHINE": name}, cwd=root).returncode)
+sys.exit(subprocess.run(["sh", "-c", " ".join(words)], env={**os.environ, "MACHINE": name}, cwd=root,
+                        stdin=None if reads else subprocess.DEVNULL).returncode)
 """
 SUDO = """#!/bin/sh
 exec "$@"

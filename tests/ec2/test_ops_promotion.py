@@ -24,8 +24,9 @@ def on(*found_blocks):
     """{machine: commands} of blocks of ssh."""
     found = {}
     for line in "\n".join(found_blocks).splitlines():
-        program, _, _, name, *words = shlex.split(line)
-        assert program == "ssh"
+        program, *options, _, name = shlex.split(line)[:5]
+        words = shlex.split(line)[5:]
+        assert (program, options) == ("ssh", ["-n", "-F"])
         found.setdefault(name, []).append(" ".join(words))
     return found
 

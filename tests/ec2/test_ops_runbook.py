@@ -100,6 +100,17 @@ def test_a_block_copied_as_it_stands_does_no_harm(prod):
             assert block.splitlines()[:2] == ["(", "set -eu"] and block.splitlines()[-1] == ")"
 
 
+def test_ssh_leaves_the_lines_alone_that_were_pasted_after_it(prod):
+    """It would read them, unless something else is given to it."""
+    lines = [line for line in commands(book(prod)) if re.search(r"(?:^|[|{;] )ssh ", line)]
+    assert len(lines) > 50
+    for line in lines:
+        calls = re.findall(r"(?:^|; |\{ )(.*?ssh (?:-n )?-F [^;]*)", line) if line.startswith("{ ") else [line]
+        for call in calls:
+            is_fed = "| ssh " in call or re.search(r" < \S+$", call) is not None
+            assert (" -n " not in call.partition(" -F ")[0] + " ") == is_fed, call
+
+
 def options_of(said):
     return set(re.findall(r"(?<![\w-])(--?[a-z][\w-]*)", said))
 
