@@ -3,7 +3,7 @@ import re
 
 import pytest
 from ops_deployment import ALONE, TRUSTEE, book, deployment  # noqa: F401
-from rehearsal import blocks, chapter
+from rehearsal import Rehearsal, blocks, chapter
 from test_launch import ENVIRONMENT
 
 
@@ -63,6 +63,34 @@ def test_the_root_is_told_from_the_seed(prod, title):
     assert ("the root (30 GiB)" in text) == (name == "prod-s1")
     [block] = [block for block in blocks(text) if "create-volume" in block]
     assert f"Value={name}-restored-1" in block and block.splitlines()[-4].endswith("--device /dev/sda1") and "delete-volume" not in text
+
+
+@pytest.fixture
+def rehearsal(prod, tmp_path):
+    return Rehearsal(tmp_path / "rehearsal", prod)
+
+
+def test_no_machine_is_made_anew_while_no_other_is_the_primary(prod, rehearsal):
+    """Who takes the wrong block would terminate the primary."""
+    [block] = blocks(chapter(book(prod), "prod-s2 anew"))[:1]
+    block = block.replace("./builder/imgbuild ami launch", "aws launch")
+    for says in ("", "acts as   standby; primary is prod-s2, timeline 2\n"):
+        (rehearsal.machine("prod-s1") / "says").write_text(says)
+        assert rehearsal.attempt(block).returncode != 0
+        assert rehearsal.asked() == ["prod-s1 appliance status"]
+    (rehearsal.machine("prod-s1") / "says").write_text("acts as   primary; primary is prod-s1, timeline 1\n")
+    asked = rehearsal.run(block)
+    assert [line.split()[:3] for line in asked[2:4]] == [["aws", "ec2", "terminate-instances"], ["aws", "ec2", "wait"]] and asked[4].startswith("aws launch prod-s2 ")
+
+
+def test_the_volume_of_the_snapshot_takes_the_place_of_the_root(prod, rehearsal):
+    [block] = [block for block in blocks(chapter(book(prod), "prod-s1 from a snapshot")) if "create-volume" in block]
+    assert rehearsal.attempt(block).returncode != 0 and rehearsal.asked() == []   # without a snapshot nothing is stopped
+    asked = rehearsal.run(block, SNAP="snap-1")
+    [made] = [line for line in asked if "create-volume" in line]
+    assert " --snapshot-id snap-1 --availability-zone zone-1 " in made
+    assert asked[-4:] == ["aws ec2 detach-volume --volume-id vol-old", "aws ec2 wait volume-available --volume-ids vol-old",
+                          "aws ec2 attach-volume --volume-id vol-new --instance-id i-1 --device /dev/sda1", "aws ec2 start-instances --instance-ids i-1"]
 
 
 def test_what_a_restored_primary_does_not_have_is_not_followed(prod):
