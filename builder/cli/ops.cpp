@@ -144,8 +144,8 @@ void add_ops_command(CLI::App& app, Session& session) {
   command->add_option("-o,--output", files->output_root, "Folder of the deployment's folder (default: output/ of the project)");
   command->add_flag_callback("--public", [files] { files->address = OpsInput::Address::public_ip; }, "Reach machines at their public addresses");
   command->add_flag_callback(
-      "--cloudflare", [files] { files->cloudflare = OpsInput::Cloudflare::yes; }, "Security groups: what is open to the world on 80, 443 and 8443 is open "
-                                                                                  "to Cloudflare only");
+      "--cloudflare", [files] { files->cloudflare = OpsInput::Cloudflare::yes; },
+      "Security groups: what is open to the world on 80, 443 and 8443 is open to Cloudflare only");
   command->add_option("--primary", files->primary, "Web server that is the primary now (default: the web-master)");
   command->callback([command, files, &session] {
     if (command->get_subcommands().empty()) write_files(session, *files);

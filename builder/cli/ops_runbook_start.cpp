@@ -62,8 +62,9 @@ void add_ready(Runbook& book) {
                           "-n 50\""));
   book.add("If ssh does not answer, its console says `appliance[NAME]: failed` and the reason. On EC2:");
   std::vector<std::string> lines;
-  for (const Machine* machine : book.ours()) lines.push_back(fmt::format("aws ec2 get-console-output --latest --output text --instance-id "
-                                                                         "\"{}\"", book.instance_id(*machine)));
+  for (const Machine* machine : book.ours()) {
+    lines.push_back(fmt::format("aws ec2 get-console-output --latest --output text --instance-id \"{}\"", book.instance_id(*machine)));
+  }
   book.code(lines);
   book.add("5. No line may say `FAIL`:");
   book.code(on_each(book, "sudo appliance selftest"));

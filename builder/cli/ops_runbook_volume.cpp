@@ -39,8 +39,8 @@ void add_volume_restored(Runbook& book, const Machine& machine) {
            "Then:", root_size(machine));
   const std::string ask = "aws ec2 describe-instances --instance-ids \"$ID\" --query ";
   book.steps({"SNAP=", "echo \"from ${SNAP:?}\"", "ID=" + book.instance_id(machine),
-              "aws ec2 stop-instances --instance-ids \"$ID\"", "aws ec2 wait instance-stopped --instance-ids "
-                                                                                                           "\"$ID\"",
+              "aws ec2 stop-instances --instance-ids \"$ID\"",
+              "aws ec2 wait instance-stopped --instance-ids \"$ID\"",
               "ZONE=$(" + ask + "'Reservations[].Instances[].Placement.AvailabilityZone' --output text)",
               "OLD=$(" + ask + "\"Reservations[].Instances[].BlockDeviceMappings[?DeviceName=='/dev/sda1'].Ebs.VolumeId\" --output text)",
               fmt::format("NEW=$(aws ec2 create-volume --snapshot-id \"${{SNAP:?}}\" --availability-zone \"$ZONE\" --volume-type gp3 --tag-specifications "
