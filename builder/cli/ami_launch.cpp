@@ -117,13 +117,22 @@ class Starter {
     return Secret(to_base64(packed.out));
   }
 
-  /// The allocation id of the machine's public address; empty if it has none.
+  /// The allocation id of the machine's public address; empty if it has none. One that another machine has, as after a promotion, is not
+  /// taken away from it: voters may be there.
   std::string elastic_ip(Aws& aws, const Machine& machine) const {
     if (machine.public_ip.empty()) return "";
-    if (std::optional<std::string> found = find_allocation(aws, machine.public_ip)) return *std::move(found);
-    throw Error(ExitCode::bad_input, "{}: machine '{}' has the public address {}, which is no Elastic IP of this account in {}", environment_.file.native(),
-                machine.name, machine.public_ip, aws.region())
-        .set_hint("aws ec2 describe-addresses shows them");
+    const std::optional<Allocation> found = find_allocation(aws, machine.public_ip);
+    if (!found) {
+      throw Error(ExitCode::bad_input, "{}: machine '{}' has the public address {}, which is no Elastic IP of this account in {}", environment_.file.native(),
+                  machine.name, machine.public_ip, aws.region())
+          .set_hint("aws ec2 describe-addresses shows them");
+    }
+    if (found->instance.empty()) return found->id;
+    const std::optional<InstanceFacts> own = find_instance(aws, environment_.deployment + "/" + machine.name);
+    if (own && own->id == found->instance) return found->id;
+    throw Error(ExitCode::bad_input, "{}: machine '{}' has the public address {}, which {} has now", environment_.file.native(), machine.name, machine.public_ip,
+                found->instance)
+        .set_hint(fmt::format("take 'public_ip' of '{}' out; or, to move the address, aws ec2 disassociate-address first", machine.name));
   }
 
   /// The machine's disk in GiB; 0: as large as the image. EC2 starts none on a volume that is smaller than the image.

@@ -155,12 +155,13 @@ InstanceFacts wait_for_instance(Aws& aws, const std::string& id) {
   }
 }
 
-std::optional<std::string> find_allocation(Aws& aws, const std::string& public_ip) {
+std::optional<Allocation> find_allocation(Aws& aws, const std::string& public_ip) {
   Ec2Parameters parameters;
   add_filter(parameters, 1, "public-ip", public_ip);
   const XmlNode answer = ec2_call(aws, "DescribeAddresses", parameters);
   const std::vector<const XmlNode*> found = answer.items("addressesSet");
-  return found.empty() ? std::nullopt : std::optional(found.front()->text_of("allocationId"));
+  if (found.empty()) return std::nullopt;
+  return Allocation{.id = found.front()->text_of("allocationId"), .instance = found.front()->text_of("instanceId")};
 }
 
 void associate_address(Aws& aws, const std::string& instance, const std::string& allocation) {

@@ -62,8 +62,13 @@ struct InstanceFacts {
 /// Asks until it neither starts nor stops. Throws Error after ten minutes.
 [[nodiscard]] InstanceFacts wait_for_instance(Aws& aws, const std::string& id);
 
-/// The allocation id of an Elastic IP; nothing if the account has no such one.
-[[nodiscard]] std::optional<std::string> find_allocation(Aws& aws, const std::string& public_ip);
+/// An Elastic IP.
+struct Allocation {
+  std::string id;
+  std::string instance;  ///< that has it now; may be empty
+};
+/// Nothing if the account has no such one.
+[[nodiscard]] std::optional<Allocation> find_allocation(Aws& aws, const std::string& public_ip);
 /// To an instance that runs or is stopped. Twice does what once does.
 void associate_address(Aws& aws, const std::string& instance, const std::string& allocation);
 

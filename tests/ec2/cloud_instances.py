@@ -36,7 +36,15 @@ class Instances(Ec2):
     def DescribeAddresses(self, region, p):
         addresses = self._given("addresses", "PublicIp")
         require(p.get("PublicIps", []), addresses, "InvalidAddress.NotFound", "Address '{}' not found.")
-        return {"Addresses": [a for name, a in addresses.items() if name in p.get("PublicIps", [name]) and matches(p.get("Filters"), {"public-ip": name}, {})]}
+        found = [a for name, a in addresses.items() if name in p.get("PublicIps", [name]) and matches(p.get("Filters"), {"public-ip": name}, {})]
+        return {"Addresses": [{**a, **self._association(a["AllocationId"])} for a in found]}
+
+    def _association(self, allocation):
+        """Of an address with an instance; that of one that has ended is over."""
+        for name, instance in self.instances.items():
+            if instance.get("address") == allocation and self._state(instance) != "terminated":
+                return {"InstanceId": name, "AssociationId": "eipassoc-1"}
+        return {}
 
     def AssociateAddress(self, region, p):
         require([p["AllocationId"]], self._given("addresses", "AllocationId"), "InvalidAllocationID.NotFound", "The allocation ID '{}' does not exist")

@@ -100,3 +100,17 @@ def test_a_machine_that_is_stopped_stays_so_and_has_its_address(server, prod):
     assert "prod-s1 is there already" in result.stderr and "prod-s1 is stopped" in result.stderr
     assert server.state()["instances"][instance]["address"] == "eipalloc-1"
     assert no_seed_is_left(server)
+
+
+def test_an_address_that_another_machine_has_is_not_taken_away(server, prod, tmp_path):
+    """After a promotion voters are at the new primary; the old one is made anew as standby."""
+    old = launch(server, prod, "prod-s1").stdout.split()[1]
+    server.ok("ami", "upload", tmp_path / "web-master.raw", "--name", "web-slave")
+    new = launch(server, prod, "prod-s2").stdout.split()[1]
+    assert server.aws("ec2", "associate-address", "--allocation-id", "eipalloc-1", "--instance-id", new).returncode == 0
+    server.set(**SETTINGS, instance_states={old: "terminated"})
+    result = launch(server, prod, "prod-s1")
+    assert (result.returncode, result.stderr) == (3, f"imgbuild: {prod}: machine 'prod-s1' has the public address 203.0.113.4, which {new} has now\n"
+                                                  "hint: take 'public_ip' of 'prod-s1' out; or, to move the address, aws ec2 disassociate-address first\n")
+    assert set(server.state()["instances"]) == {old, new} and server.state()["instances"][new]["address"] == "eipalloc-1"
+    assert no_seed_is_left(server)
