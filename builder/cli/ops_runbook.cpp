@@ -27,7 +27,9 @@ Runbook::Runbook(const OpsInput& input) : input_(input) {
   }
 }
 
-void Runbook::code(const std::vector<std::string>& lines) { text_ += fmt::format("\n```\n{}\n```\n\n", fmt::join(lines, "\n")); }
+void Runbook::code(const std::vector<std::string>& lines) {
+  text_ += fmt::format("{}```\n{}\n```\n\n", text_.ends_with("\n\n") ? "" : "\n", fmt::join(lines, "\n"));
+}
 
 void Runbook::steps(std::vector<std::string> lines) {
   lines.insert(lines.begin(), {"(", "set -eu"});

@@ -75,8 +75,6 @@ void add_dead(Runbook& book, const Machine& old) {
 /// How voters get to the new primary.
 void add_way(Runbook& book, const Machine& primary) {
   if (!primary.public_ip.empty()) return book.add("- {}: point `{}` to {}.", primary.name, book.env().domain, primary.public_ip);
-  book.add("- {}: it has no public address of its own. Point `{}` to {}, or on EC2 give it the address of the old "
-           "primary:", primary.name, book.env().domain, primary.private_ip);
   std::vector<std::string> lines;
   for (const Machine* old : book.web()) {
     if (old->public_ip.empty()) continue;
@@ -85,7 +83,9 @@ void add_way(Runbook& book, const Machine& primary) {
                                 "'Addresses[].AllocationId' --output text)\"",
                                 book.instance_id(primary), old->public_ip));
   }
-  if (lines.empty()) return;
+  if (lines.empty()) return book.add("- {}: point `{}` to {}.", primary.name, book.env().domain, primary.private_ip);
+  book.add("- {}: it has no public address of its own. Point `{}` to {}, or on EC2 give it the address of the old "
+           "primary:", primary.name, book.env().domain, primary.private_ip);
   book.code(lines);
   book.add("  The environment file stays as it is. ssh to that public address now finds another host key and refuses; use the private one (`ops` without "
            "`--public`).");
@@ -102,7 +102,8 @@ void add_afterwards(Runbook& book) {
   std::vector<std::string> lines;
   for (const Machine* machine : book.web()) lines.push_back(book.imgbuild_ops(machine));
   book.one_of(lines);
-  book.add("5. As long as it is alone the new primary waits for no standby: what it acknowledges is on one disk. So at once:\n");
+  book.add("5. As long as it is alone the new primary waits for no standby: what it acknowledges is on one disk. So at once [bring the old one "
+           "back](#the-old-one-comes-back).\n");
   book.add("### The old one comes back\n\nOn every web server that is not the primary:");
   add_at_web(book, "sudo appliance rejoin", Where::each);
   book.add("It must end with `NAME is a synchronous standby of` the primary. What it alone had is turned back. If it is off, start it, and let it stay at "

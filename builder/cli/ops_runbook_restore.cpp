@@ -120,7 +120,7 @@ void add_database(Runbook& book) {
   const std::vector<const Machine*> web = own_web(book);
   book.add("### The database of an earlier moment\n\nEverything after that moment is lost, votes too. Who is responsible for the election decides. On the "
            "primary and only there.\n");
-  book.add("1. Take the Elastic IP or the DNS record of `{}` away:", book.env().domain);
+  book.add("1. Take the Elastic IP or the DNS record of `{}` away.", book.env().domain);
   add_way_closed(book, web);
   book.add("2. On the primary list the base backups:");
   book.code(on_each(book, web, "sudo appliance backup --list"));

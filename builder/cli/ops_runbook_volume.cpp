@@ -22,7 +22,7 @@ void add_way_closed(Runbook& book, const std::vector<const Machine*>& machines) 
 }
 
 void add_way_opened(Runbook& book, const Machine& machine) {
-  if (machine.public_ip.empty()) return;
+  if (machine.public_ip.empty()) return book.add("{}: its DNS record leads to {} again.\n", machine.name, machine.private_ip);
   book.code({fmt::format("aws ec2 associate-address --instance-id \"{}\" --allocation-id \"$(aws ec2 describe-addresses --public-ips {} --query "
                          "'Addresses[].AllocationId' --output text)\"",
                          book.instance_id(machine), machine.public_ip)});

@@ -41,6 +41,17 @@ def test_links_lead_to_headings(deployment, text):
     assert links and links <= known
 
 
+@pytest.mark.parametrize("text", [ENVIRONMENT, ENVIRONMENT.replace("public_ip: 203.0.113.4, ", ""), ENVIRONMENT + THIRD, TRUSTEE, ALONE],
+                         ids=["two web servers", "no public address", "three", "a trustee", "one"])
+def test_what_is_announced_follows(deployment, text):
+    """After a colon comes more text, a block, a list or a table, and no other step; nothing is set apart by more than one blank line."""
+    text = re.sub(r"^```\n.*?^```$", "```", book(deployment(text)), flags=re.M | re.S)
+    ends = re.findall(r"^(.*:)\n(\n*)(.*)$", text, re.M)
+    assert len([end for end in ends if end[2] == "```"]) > 20
+    assert [end for end in ends if not end[2].startswith(("```", "- ", "| ")) and (end[1] or re.match(r"#|\d+\. ", end[2]))] == []
+    assert "\n\n\n" not in text
+
+
 def test_the_files_are_made_anew_as_they_were_made(prod, tmp_path):
     folder = ops(prod, "--public", "--cloudflare")
     before = {path.name: path.read_text() for path in folder.iterdir()}
