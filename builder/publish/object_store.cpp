@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <map>
 
+#include "publish/ami.h"
 #include "util/error.h"
 #include "util/io.h"
 
@@ -80,20 +81,20 @@ class PartSender {
   std::map<int, std::string> etags_;
 };
 
-/// Whether the object is there: its first byte is asked for.
-bool has_object(Aws& aws, const UploadRecord& record) {
+/// The version of the record's object, empty where the bucket keeps none; nothing where there is no object, or S3 does not show it.
+std::optional<std::string> find_object(Aws& aws, const UploadRecord& record) {
   AwsCall call = object_call(record, "GetObject", "GET", "");
   call.headers = {{"range", "bytes=0-0"}};
   try {
-    (void)aws.call(std::move(call));
-    return true;
+    const HttpAnswer answer = aws.call(std::move(call));
+    const auto version = answer.headers.find("x-amz-version-id");
+    return version == answer.headers.end() || version->second == "null" ? "" : version->second;
   } catch (const AwsError&) {
-    return false;
+    return std::nullopt;
   }
 }
 
-/// The version that the bucket gave the object; empty where it keeps none.
-std::string complete_upload(Aws& aws, const UploadRecord& record, const std::map<int, std::string>& etags) {
+void complete_upload(Aws& aws, const UploadRecord& record, const std::map<int, std::string>& etags) {
   std::string body = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
   for (const auto& [number, etag] : etags) body += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", number, xml_text(etag));
   body += "</CompleteMultipartUpload>";
@@ -102,13 +103,10 @@ std::string complete_upload(Aws& aws, const UploadRecord& record, const std::map
   call.body = [&body] { return body; };
   call.patience = kPuttingTogether;
   try {
-    const HttpAnswer answer = aws.call(std::move(call));
-    const auto version = answer.headers.find("x-amz-version-id");
-    return version == answer.headers.end() ? "" : version->second;
+    (void)aws.call(std::move(call));
   } catch (const AwsError& error) {
     // The answer to an attempt before was lost, and that one had been carried out.
-    if (error.aws_code() != "NoSuchUpload" || !has_object(aws, record)) throw;
-    return {};
+    if (error.aws_code() != "NoSuchUpload" || !find_object(aws, record)) throw;
   }
 }
 
@@ -136,7 +134,8 @@ void upload_object(Aws& aws, UploadJournal& journal, const fs::path& disk) {
     throw;
   }
   const std::map<int, std::string> etags = PartSender(aws, *journal.record(), disk).send();
-  journal.note_object(complete_upload(aws, *journal.record(), etags));
+  complete_upload(aws, *journal.record(), etags);
+  journal.note_object();
   abort_uploads(aws, *journal.record());
 }
 
@@ -210,16 +209,10 @@ std::string cancel_import(Aws& aws, const UploadRecord& record) {
   return state && state->state == "completed" ? state->snapshot : "";
 }
 
+/// Without its version a bucket that keeps them would only hide it.
 void delete_object(Aws& aws, const UploadRecord& record) {
-  const std::string query = record.version.empty() || record.version == "null" ? "" : "versionId=" + percent_encode(record.version);
-  (void)aws.call(object_call(record, "DeleteObject", "DELETE", query));
-}
-
-void tag_snapshot(Aws& aws, const std::string& id, Tags tags, const std::string& token) {
-  tags[kUploadTag] = token;
-  Ec2Parameters parameters = {{"ResourceId.1", id}};
-  add_tags(parameters, "Tag", tags);
-  (void)ec2_call(aws, "CreateTags", parameters);
+  const std::string version = find_object(aws, record).value_or("");
+  (void)aws.call(object_call(record, "DeleteObject", "DELETE", version.empty() ? "" : "versionId=" + percent_encode(version)));
 }
 
 }  // namespace
@@ -253,7 +246,9 @@ UploadResult import_snapshot(Aws& aws, UploadJournal& journal, const SnapshotImp
   }
   result.snapshot = state.snapshot;
   journal.note_snapshot(result.snapshot);
-  tag_snapshot(aws, result.snapshot, import.tags, journal.record()->token);
+  Tags tags = import.tags;  // of the task AWS gives none to the snapshot
+  tags[kUploadTag] = journal.record()->token;
+  tag_resources(aws, {result.snapshot}, tags);
   delete_object(aws, *journal.record());
   return result;
 }

@@ -27,7 +27,6 @@ void take_line(UploadRecord& record, const Json& json) {
   take("key", record.key);
   take("upload", record.upload);
   take("task", record.task);
-  take("version", record.version);
   if (json.contains("object")) record.is_object_whole = true;
   if (json.contains("completed")) record.is_completed = true;
   if (json.contains("put")) {
@@ -111,10 +110,9 @@ void UploadJournal::note_upload(const std::string& id) {
   append(Json{{"upload", id}}.dump(), Sync::yes);
 }
 
-void UploadJournal::note_object(const std::string& version) {
+void UploadJournal::note_object() {
   record_->is_object_whole = true;
-  record_->version = version;
-  append(Json{{"object", true}, {"version", version}}.dump(), Sync::yes);
+  append(Json{{"object", true}}.dump(), Sync::yes);
 }
 
 void UploadJournal::note_task(const std::string& id) {

@@ -20,7 +20,7 @@ namespace imgbuild {
 ///   {"put": [INDEX…]}                          blocks that have arrived; some may be missing, they are sent again
 ///   {"completed": true}
 ///   {"bucket", "key"} {"upload"}               before S3's upload, its id
-///   {"object", "version"} {"task"}             the object is whole, so the import may be asked for; the import's id
+///   {"object": true} {"task"}                  the object is whole, so the import may be asked for; the import's id
 ///
 /// A line that is torn ends it: the next run cuts it off before it writes.
 struct UploadRecord {
@@ -35,7 +35,6 @@ struct UploadRecord {
   bool is_completed = false;
   std::string bucket, key, upload, task;
   bool is_object_whole = false;
-  std::string version;     ///< of the object, in a bucket that keeps versions
 };
 
 /// The journal of one upload. The lock on it ends with the process, however that dies: no two runs make the same snapshot.
@@ -54,7 +53,7 @@ class UploadJournal {
   void note_all_put() { write_puts(); }
   void note_completed();
   void note_upload(const std::string& id);
-  void note_object(const std::string& version);
+  void note_object();
   void note_task(const std::string& id);
   /// Nothing is left to resume or to clean up.
   void end();

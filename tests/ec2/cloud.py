@@ -234,7 +234,8 @@ class Cloud:
         self._bucket(p["Bucket"])
         if (p["Bucket"], p["Key"]) not in self.objects:
             raise Refused(404, "NoSuchKey", "The specified key does not exist.")
-        return {"Body": self.objects[p["Bucket"], p["Key"]].read_bytes()[:1]}
+        place = p["Bucket"], p["Key"]
+        return {"Body": self.objects[place].read_bytes()[:1], **({"VersionId": self.versions[place]} if place in self.versions else {})}
 
     def AbortMultipartUpload(self, region, p):
         for _, file in self._upload(p)["parts"].values():

@@ -44,8 +44,9 @@ def test_an_answer_that_is_lost_leaves_nothing_behind(server, disk, operation):
     assert state["objects"] == [] and state["uploads"] == [] and len(state["snapshots"]) == 1 and len(state["images"]) == 1
 
 
-def test_a_bucket_that_keeps_versions_keeps_none_of_it(server, disk):
-    server.set(versions=True)
+@pytest.mark.parametrize("faults", [[], [{"operation": "CompleteMultipartUpload", "fault": "cut_after", "times": 1}]], ids=["heard", "the answer is lost"])
+def test_a_bucket_that_keeps_versions_keeps_none_of_it(server, disk, faults):
+    server.set(versions=True, faults=faults)
     upload(server, disk, *IMPORT)
     assert server.state()["objects"] == []
 
