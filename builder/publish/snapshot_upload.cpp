@@ -221,6 +221,7 @@ UploadResult upload_snapshot(Aws& aws, const PublishState& state, UploadJournal&
     for (const std::string& gone : discard_upload(aws, journal)) aws.status().note("deleted " + gone + ", left by an upload of another image");
   }
   Parent parent = usable_parent(aws, state, upload);
+  if (result.resumed == UploadResult::Resumed::yes && journal.record()->parent.empty()) parent.reset();  // all blocks are sent, as was begun
   if (result.resumed == UploadResult::Resumed::yes && journal.record()->parent != (parent ? parent->snapshot : "")) {
     (void)discard_upload(aws, journal);  // its parent has gone or is another now, so the blocks to send are others
     result.resumed = UploadResult::Resumed::no;

@@ -80,6 +80,18 @@ def test_a_parent_that_aws_does_not_take_is_done_without(server, disk):
     assert same(server.disk(the_snapshot(server, image["ami"])), disk)
 
 
+def test_an_upload_begun_without_the_parent_goes_on_so(server, disk):
+    upload(server, disk)
+    change(disk)
+    server.set(faults=[{"operation": "StartSnapshot", "fault": "denied", "times": 1}, {"operation": "PutSnapshotBlock", "fault": "denied", "after": 40}])
+    assert server.imgbuild("ami", "upload", disk).returncode == 6
+    before = set(server.state()["snapshots"])
+    server.set()
+    [image] = upload(server, disk)
+    assert set(server.state()["snapshots"]) == before and image["parent"] is None
+    assert same(server.disk(the_snapshot(server, image["ami"])), disk)
+
+
 def test_an_account_that_encrypts_all_is_seen_before_anything_is_sent(server, disk):
     upload(server, disk, "--no-encryption")
     change(disk)
