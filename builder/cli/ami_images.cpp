@@ -22,20 +22,15 @@ struct ImageOptions : AmiOptions {
   enum class All { no, yes } all = All::no;
 };
 
-std::string tag_of(const Ami& ami, const char* tag) {
-  const auto found = ami.tags.find(tag);
-  return found == ami.tags.end() ? "" : found->second;
-}
-
 void list(Session& session, const ImageOptions& options) {
   AmiSession aws(session, options);
   std::vector<std::vector<std::string>> rows = {{"region", "image", "role", "state", "created", "plan"}};
   Json all = Json::array();
   for (const std::string& region : regions_of(options)) {
     for (const Ami& ami : list_amis(aws.in(region))) {
-      rows.push_back({region, ami.id, tag_of(ami, kRoleTag), ami.state, ami.created, tag_of(ami, kPlanTag).substr(0, 12)});
-      all.push_back({{"region", region}, {"ami", ami.id}, {"name", ami.name}, {"state", ami.state}, {"created", ami.created}, {"role", tag_of(ami, kRoleTag)},
-                     {"plan", tag_of(ami, kPlanTag)}, {"snapshots", ami.snapshots}});
+      rows.push_back({region, ami.id, ami.tag(kRoleTag), ami.state, ami.created, ami.tag(kPlanTag).substr(0, 12)});
+      all.push_back({{"region", region}, {"ami", ami.id}, {"name", ami.name}, {"state", ami.state}, {"created", ami.created}, {"role", ami.tag(kRoleTag)},
+                     {"plan", ami.tag(kPlanTag)}, {"snapshots", ami.snapshots}});
     }
   }
   if (session.output == Session::Output::json) return session.print(Json{{"images", all}}.dump());
@@ -47,7 +42,7 @@ void remove(Session& session, const ImageOptions& options) {
   std::vector<Ami> amis;  // all are looked up before any is deleted
   for (const std::string& id : options.amis) {
     amis.push_back(get_ami(aws.in_the_one(), id));
-    if (tag_of(amis.back(), kRoleTag).empty()) {
+    if (amis.back().tag(kRoleTag).empty()) {
       throw Error(ExitCode::bad_input, "{}: imgbuild did not make this image", id).set_hint("aws ec2 deregister-image deletes others");
     }
   }
@@ -66,9 +61,7 @@ void copy(Session& session, const ImageOptions& options) {
     std::vector<std::string> copies;  // all are made at once
     for (const CopyTarget& target : targets) copies.push_back(begin_copy(from, aws.in(target.region), ami, target.encryption));
     for (std::size_t i = 0; i < targets.size(); ++i) {
-      Tags tags = ami.tags;
-      tags[kEncryptionTag] = targets[i].encryption.text();
-      finish_copy(aws.in(targets[i].region), copies[i], tags);
+      finish_copy(aws.in(targets[i].region), copies[i], ami, targets[i].encryption);
       session.print(targets[i].region + " " + copies[i]);
     }
   }

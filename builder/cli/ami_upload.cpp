@@ -60,11 +60,6 @@ void check_options(const UploadOptions& options, const std::vector<CopyTarget>& 
   }
 }
 
-bool has_tag(const Ami& ami, const std::string& tag, const std::string& value) {
-  const auto found = ami.tags.find(tag);
-  return found != ami.tags.end() && found->second == value;
-}
-
 class Upload {
  public:
   Upload(Session& session, const UploadOptions& options)
@@ -111,8 +106,8 @@ class Upload {
     if (image_.identity.plan.empty()) return std::nullopt;
     const std::vector<Ami> amis = list_amis(aws, kPlanTag, image_.identity.plan);
     const auto found = std::ranges::find_if(amis, [&](const Ami& ami) {
-      return (ami.state == "available" || ami.state == "pending") && has_tag(ami, kArtifactTag, image_.identity.artifact) &&
-             has_tag(ami, kEncryptionTag, image_.identity.encryption) && has_tag(ami, kServesTag + image_.identity.role, "true");
+      return (ami.state == "available" || ami.state == "pending") && ami.tag(kArtifactTag) == image_.identity.artifact &&
+             ami.tag(kEncryptionTag) == image_.identity.encryption && ami.tag(kServesTag + image_.identity.role) == "true";
     });
     return found == amis.end() ? std::nullopt : std::optional(*found);
   }
@@ -171,9 +166,7 @@ class Upload {
   }
 
   void finish(const Published& source, const Published& copy, const CopyTarget& target) {
-    Tags tags = get_ami(aws_.in(source.region), source.ami).tags;
-    tags[kEncryptionTag] = target.encryption.text();
-    finish_copy(aws_.in(copy.region), copy.ami, tags);
+    finish_copy(aws_.in(copy.region), copy.ami, get_ami(aws_.in(source.region), source.ami), target.encryption);
     share(aws_.in(copy.region), copy.ami);
   }
 

@@ -18,8 +18,7 @@ Candidates candidates_of(const std::vector<Ami>& amis, const std::string& plan) 
   for (const Ami& ami : amis) {  // the newest is the last
     if (ami.state != kAvailable) continue;
     found.newest = &ami;
-    const auto tag = ami.tags.find(kPlanTag);
-    if (tag != ami.tags.end() && tag->second == plan) found.of_plan = &ami;
+    if (ami.tag(kPlanTag) == plan) found.of_plan = &ami;
   }
   return found;
 }

@@ -180,9 +180,9 @@ Deleted delete_released(Aws& aws, const std::string& snapshot, const std::string
 }
 
 void require_encrypted_so(Aws& aws, const Ami& ami, const Encryption& encryption) {
-  const auto tag = ami.tags.find(kEncryptionTag);
-  if (tag == ami.tags.end() || tag->second == encryption.text()) return;  // one without was cut before it was tagged
-  throw Error(ExitCode::bad_input, "{}: {} is a copy of it with another encryption ({}), under the same name", aws.region(), ami.id, tag->second)
+  const std::string other = ami.tag(kEncryptionTag);
+  if (other.empty() || other == encryption.text()) return;  // one without was cut before it was tagged
+  throw Error(ExitCode::bad_input, "{}: {} is a copy of it with another encryption ({}), under the same name", aws.region(), ami.id, other)
       .set_hint("imgbuild ami delete deletes it");
 }
 
@@ -214,7 +214,9 @@ std::string begin_copy(Aws& from, Aws& to, const Ami& ami, const Encryption& enc
   }
 }
 
-void finish_copy(Aws& to, const std::string& id, const Tags& tags) {
+void finish_copy(Aws& to, const std::string& id, const Ami& ami, const Encryption& encryption) {
+  Tags tags = ami.tags;
+  tags[kEncryptionTag] = encryption.text();
   tag_resources(to, {id}, tags);
   wait_for_ami(to, id);
   const std::vector<std::string> snapshots = get_ami(to, id).snapshots;

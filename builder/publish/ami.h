@@ -39,6 +39,12 @@ struct Ami {
   std::string created;
   Tags tags;
   std::vector<std::string> snapshots;
+
+  /// Empty if it has none.
+  [[nodiscard]] std::string tag(const std::string& key) const {
+    const auto found = tags.find(key);
+    return found == tags.end() ? "" : found->second;
+  }
 };
 
 /// Our images of the region, or those of them with a tag's value; sorted by creation. Those that were deleted moments ago, which AWS
@@ -71,8 +77,8 @@ std::vector<std::string> delete_ami(Aws& aws, const Ami& ami);
 
 /// Begins a copy in the region of 'to', or finds the one that is there. Returns its id.
 [[nodiscard]] std::string begin_copy(Aws& from, Aws& to, const Ami& ami, const Encryption& encryption);
-/// Waits until it is available, and tags it and its snapshots.
-void finish_copy(Aws& to, const std::string& id, const Tags& tags);
+/// Waits until it is available, and gives it and its snapshots the tags of 'ami', with its own encryption.
+void finish_copy(Aws& to, const std::string& id, const Ami& ami, const Encryption& encryption);
 
 /// Throws Error (bad input) for what is no account id.
 void require_accounts(const std::vector<std::string>& accounts);
